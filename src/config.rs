@@ -1,0 +1,215 @@
+//! Every setting, once: a flag, an environment variable, a default and the reason for it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What happens to an order when its payment is declined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PaymentFailed {
+    /// The payment is cancelled and the seats are free at once.
+    Release,
+    /// The order stays payable until its deadline.
+    Keep,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people at a terminal.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// The settings of one Holdfast node.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Where the HTTP server listens.
+    #[arg(long, env = "LISTEN_ADDR", default_value = "127.0.0.1:8080")]
+    pub listen_addr: SocketAddr,
+
+    /// The address under which customers reach this service; used in links. Default: http://LISTEN_ADDR.
+    #[arg(long, env = "PUBLIC_URL")]
+    pub public_url: Option<String>,
+
+    /// Postgres: postgres://user:password@host/database.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+
+    /// Postgres connections of this node. Checkouts wait for one at most as long as an answer may take.
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 16)]
+    pub database_connections: u32,
+
+    /// Redis: redis://, rediss://, redis+unix://, redis+sentinel://a,b/master or redis+cluster://a,b,c.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<SecretString>,
+
+    /// Signs access tokens and seals stored answers; at least 32 bytes.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<SecretString>,
+
+    /// Seconds that an access token lives. It cannot be revoked, so it is short.
+    #[arg(long, env = "ACCESS_TOKEN_SECONDS", default_value_t = 900)]
+    pub access_token_seconds: u32,
+
+    /// Days that a refresh token lives when it is not used.
+    #[arg(long, env = "REFRESH_TOKEN_DAYS", default_value_t = 30)]
+    pub refresh_token_days: u32,
+
+    /// Password hashes computed at a time; each takes 19 MiB and a core for a moment.
+    #[arg(long, env = "HASHING_THREADS", default_value_t = 2)]
+    pub hashing_threads: usize,
+
+    /// Stripe's secret key.
+    #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
+    pub stripe_secret_key: Option<SecretString>,
+
+    /// Stripe's webhook signing secrets, comma-separated: both old and new are accepted while rotating.
+    #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide_env_values = true)]
+    pub stripe_webhook_secret: Option<SecretString>,
+
+    /// Stripe's publishable key, handed to the paying page.
+    #[arg(long, env = "STRIPE_PUBLISHABLE_KEY")]
+    pub stripe_publishable_key: Option<String>,
+
+    /// Where Stripe's API is.
+    #[arg(long, env = "STRIPE_API_URL", default_value = "https://api.stripe.com")]
+    pub stripe_api_url: String,
+
+    /// PaymentIntents opened a second: Stripe's default limit for one endpoint.
+    #[arg(long, env = "STRIPE_CREATES_PER_SECOND", default_value_t = 25)]
+    pub stripe_creates_per_second: u32,
+
+    /// A page where a PaymentIntent can be paid by hand; the sandbox has one, Stripe does not.
+    #[arg(long, env = "PAY_PAGE_URL")]
+    pub pay_page_url: Option<String>,
+
+    /// Seconds that a hold lasts from the moment its seats are taken.
+    #[arg(long, env = "HOLD_SECONDS", default_value_t = 600)]
+    pub hold_seconds: u32,
+
+    /// Seconds that a checkout leaves to pay, within twice `HOLD_SECONDS` of the first seat.
+    #[arg(long, env = "PAYMENT_SECONDS", default_value_t = 300)]
+    pub payment_seconds: u32,
+
+    /// Seconds that seats outlive the deadline a customer sees, so that the money door closes first.
+    #[arg(long, env = "GRACE_SECONDS", default_value_t = 60)]
+    pub grace_seconds: u32,
+
+    /// What a declined payment does to its order.
+    #[arg(long, env = "PAYMENT_FAILED", value_enum, default_value = "release")]
+    pub payment_failed: PaymentFailed,
+
+    /// Seconds between two passes of the reconcilers (picture, payments, refunds, audit).
+    #[arg(long, env = "RECONCILE_SECONDS", default_value_t = 30)]
+    pub reconcile_seconds: u32,
+
+    /// How log lines are written.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Seconds that a shutdown waits for requests in flight.
+    #[arg(long, env = "SHUTDOWN_SECONDS", default_value_t = 20)]
+    pub shutdown_seconds: u32,
+}
+
+/// Settings that make it unsafe to open for business; each line names one.
+#[derive(Debug, thiserror::Error)]
+#[error("these settings are missing or too weak:\n{}", .0.join("\n"))]
+pub struct Refused(pub Vec<String>);
+
+impl Config {
+    /// Everything that production refuses to start with, named at once rather than one a start.
+    ///
+    /// # Errors
+    /// When any secret is missing or weak, or a duration makes no sense.
+    pub fn check_for_production(&self) -> Result<(), Refused> {
+        let mut faults = self.faults_in_durations();
+        let secret = |value: &Option<SecretString>| {
+            value.as_ref().map(|text| text.expose_secret().to_owned()).unwrap_or_default()
+        };
+        let mut require = |name: &str, bad: bool, why: &str| {
+            if bad {
+                faults.push(format!("  {name}: {why}"));
+            }
+        };
+        require("DATABASE_URL", self.database_url.is_none(), "is not set");
+        require("REDIS_URL", self.redis_url.is_none(), "is not set");
+
+        let jwt = secret(&self.jwt_secret);
+        require("JWT_SECRET", jwt.is_empty(), "is not set");
+        require("JWT_SECRET", !jwt.is_empty() && is_weak(&jwt), "is weak: use 32 or more random bytes");
+
+        let key = secret(&self.stripe_secret_key);
+        require("STRIPE_SECRET_KEY", key.is_empty(), "is not set");
+        require(
+            "STRIPE_SECRET_KEY",
+            !key.is_empty() && !(key.starts_with("sk_") || key.starts_with("rk_")),
+            "does not look like a Stripe key (sk_… or rk_…)",
+        );
+
+        let hooks = secret(&self.stripe_webhook_secret);
+        require("STRIPE_WEBHOOK_SECRET", hooks.is_empty(), "is not set: no webhook could be trusted");
+        require(
+            "STRIPE_WEBHOOK_SECRET",
+            !hooks.is_empty() && hooks.split(',').any(|one| one.trim().len() < 16),
+            "is weak: each secret needs 16 characters or more",
+        );
+        if faults.is_empty() { Ok(()) } else { Err(Refused(faults)) }
+    }
+
+    fn faults_in_durations(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, value) in [
+            ("HOLD_SECONDS", self.hold_seconds),
+            ("PAYMENT_SECONDS", self.payment_seconds),
+            ("ACCESS_TOKEN_SECONDS", self.access_token_seconds),
+            ("REFRESH_TOKEN_DAYS", self.refresh_token_days),
+            ("RECONCILE_SECONDS", self.reconcile_seconds),
+            ("STRIPE_CREATES_PER_SECOND", self.stripe_creates_per_second),
+            ("DATABASE_CONNECTIONS", self.database_connections),
+        ] {
+            if value == 0 {
+                faults.push(format!("  {name}: must be more than 0"));
+            }
+        }
+        if self.hashing_threads == 0 {
+            faults.push("  HASHING_THREADS: must be more than 0".to_owned());
+        }
+        faults
+    }
+
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen_addr))
+    }
+
+    #[must_use]
+    pub fn hold(&self) -> Duration {
+        Duration::from_secs(self.hold_seconds.into())
+    }
+
+    #[must_use]
+    pub fn payment(&self) -> Duration {
+        Duration::from_secs(self.payment_seconds.into())
+    }
+
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+
+    #[must_use]
+    pub fn reconcile(&self) -> Duration {
+        Duration::from_secs(self.reconcile_seconds.into())
+    }
+}
+
+/// Too short, or with so few different characters that it was typed rather than drawn.
+fn is_weak(secret: &str) -> bool {
+    let different = secret.bytes().collect::<std::collections::HashSet<_>>().len();
+    secret.len() < 32 || different < 10
+}

@@ -1,0 +1,21 @@
+//! Holdfast: hold-and-confirm seat reservations.
+//!
+//! **No seat is ever sold twice, and no captured payment is left without its seats or its money back,
+//! whatever crashes.** Redis decides fast, Postgres decides finally before money moves, and Stripe is asked,
+//! never guessed. `ARCHITECTURE.md` is the map.
+
+pub mod accounts;
+pub mod app;
+pub mod catalog;
+pub mod config;
+pub mod http;
+pub mod ids;
+pub mod local;
+pub mod money;
+pub mod orders;
+pub mod payments;
+pub mod sandbox;
+pub mod seats;
+pub mod stores;
+pub mod telemetry;
+pub mod workers;

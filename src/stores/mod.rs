@@ -1,0 +1,4 @@
+//! The way to Redis and to Postgres: connections, time-outs and nothing of the business.
+
+pub mod postgres;
+pub mod redis;

@@ -1,0 +1,64 @@
+//! Postgres: one pool a node, every wait bounded.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Every migration, compiled in, so that one binary is a whole installation.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// The longest that one piece of work in Postgres may take before the caller is told to come back.
+///
+/// With the time to reach Redis it stays below the two seconds in which every call answers.
+pub const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Opens the pool. Nothing is connected yet: a database that is away is an outage, not a failed start.
+///
+/// # Errors
+/// When the address cannot be read.
+pub fn pool(url: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options.application_name("holdfast").options([
+        // A statement that outlives its caller would keep locks that nobody is waiting for.
+        ("statement_timeout", "10000"),
+        ("lock_timeout", "1200"),
+        // A node that freezes inside a transaction must not keep its seats locked.
+        ("idle_in_transaction_session_timeout", "10000"),
+    ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .connect_lazy_with(options))
+}
+
+/// Work in Postgres did not end in time, or could not.
+#[derive(Debug, thiserror::Error)]
+pub enum Outage {
+    #[error("postgres did not answer within {PATIENCE:?}")]
+    Late,
+    #[error("postgres: {0}")]
+    Failed(#[from] sqlx::Error),
+}
+
+/// Runs one piece of work, a query or a whole transaction, for at most [`PATIENCE`].
+///
+/// Dropping the work rolls an open transaction back, so being late leaves nothing half done, with one
+/// exception that every caller must be ready for: a `commit` whose answer did not arrive may have happened.
+///
+/// # Errors
+/// [`Outage::Late`] when time is up.
+pub async fn within<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Outage::Late.into()),
+    }
+}
+
+/// The name of the constraint that refused a write, if that is what happened: constraints are vocabulary.
+#[must_use]
+pub fn constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}

@@ -1,0 +1,155 @@
+//! What an operator sees: log lines and metrics.
+//!
+//! Metrics belong to a node, not to the process, so that two nodes in one test count apart.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+/// A metric told apart by one word: an outcome, a kind, an invariant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Label {
+    pub label: &'static str,
+}
+
+/// A request as `/metrics` counts it. `route` is the template, never the path, so that labels stay few.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    pub method: String,
+    pub route: String,
+    pub status: u16,
+}
+
+type ByLabel = Family<Label, Counter<u64, AtomicU64>>;
+type Level = Gauge<i64, AtomicI64>;
+
+/// Every metric of a node.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub requests: Family<RequestLabels, Counter>,
+    /// Holds by outcome: held, seats_unavailable, sold_out, limit_exceeded, sale_closed, not_ready, outage.
+    pub holds: ByLabel,
+    pub hold_seconds: Histogram,
+    /// From Stripe's word that a payment succeeded to the confirmed order, as this node saw it.
+    pub confirm_seconds: Histogram,
+    /// Moves of orders, by the state they reached.
+    pub orders: ByLabel,
+    /// Webhooks by what became of them: accepted, repeated, unsigned, foreign.
+    pub webhooks: ByLabel,
+    pub inbox_depth: Level,
+    pub inbox_age_seconds: Level,
+    pub inbox_parked: Level,
+    pub outbox_depth: Level,
+    pub outbox_age_seconds: Level,
+    pub outbox_parked: Level,
+    /// Captured payments that wait for a person.
+    pub parked_payments: Level,
+    /// Seats that sweeps freed.
+    pub swept_seats: Counter,
+    /// Seats whose picture differed from Postgres and was repaired.
+    pub picture_drift: Counter,
+    pub rebuilds: Counter,
+    /// Calls to Stripe by outcome: ok, refused, outage.
+    pub stripe_calls: ByLabel,
+    /// Breaches found by the last audit, by invariant.
+    pub invariant_breaches: Family<Label, Level>,
+    registry: Arc<Registry>,
+}
+
+impl Metrics {
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("holdfast");
+        let quick = || Histogram::new([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0]);
+        let slow = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
+        let mut metrics = Self {
+            requests: Family::default(),
+            holds: Family::default(),
+            hold_seconds: quick(),
+            confirm_seconds: slow(),
+            orders: Family::default(),
+            webhooks: Family::default(),
+            inbox_depth: Gauge::default(),
+            inbox_age_seconds: Gauge::default(),
+            inbox_parked: Gauge::default(),
+            outbox_depth: Gauge::default(),
+            outbox_age_seconds: Gauge::default(),
+            outbox_parked: Gauge::default(),
+            parked_payments: Gauge::default(),
+            swept_seats: Counter::default(),
+            picture_drift: Counter::default(),
+            rebuilds: Counter::default(),
+            stripe_calls: Family::default(),
+            invariant_breaches: Family::default(),
+            registry: Arc::new(Registry::default()),
+        };
+        let m = &metrics;
+        registry.register("http_requests", "Requests by route and status", m.requests.clone());
+        registry.register("holds", "Asked holds by outcome", m.holds.clone());
+        registry.register_with_unit("hold", "Time of a hold in Redis", Unit::Seconds, m.hold_seconds.clone());
+        registry.register_with_unit(
+            "confirm",
+            "Time from the payment's success to the confirmed order",
+            Unit::Seconds,
+            m.confirm_seconds.clone(),
+        );
+        registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
+        registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
+        registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
+        registry.register("inbox_age_seconds", "Age of the oldest waiting event", m.inbox_age_seconds.clone());
+        registry.register("inbox_parked", "Events parked for a person", m.inbox_parked.clone());
+        registry.register("outbox_depth", "Effects that are still owed", m.outbox_depth.clone());
+        registry.register("outbox_age_seconds", "Age of the oldest owed effect", m.outbox_age_seconds.clone());
+        registry.register("outbox_parked", "Effects parked for a person", m.outbox_parked.clone());
+        registry.register("parked_payments", "Captured payments that wait for a person", m.parked_payments.clone());
+        registry.register("swept_seats", "Seats freed because their hold expired", m.swept_seats.clone());
+        registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
+        registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
+        registry.register("stripe_calls", "Calls to Stripe by outcome", m.stripe_calls.clone());
+        registry.register("invariant_breaches", "Breaches found by the last audit", m.invariant_breaches.clone());
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+
+    /// The whole registry in the Prometheus text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        text::encode(&mut page, &self.registry).expect("writing to a String cannot fail");
+        page
+    }
+
+    pub fn count(family: &ByLabel, label: &'static str) {
+        family.get_or_create(&Label { label }).inc();
+    }
+
+    pub fn time(histogram: &Histogram, took: Duration) {
+        histogram.observe(took.as_secs_f64());
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default.
+pub fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
