@@ -33,7 +33,7 @@ const CONFIRM: &[&str] = &[
     "use_stripe_sdk",
     "off_session",
 ];
-const UPDATE: &[&str] = &["metadata", "description", "receipt_email"];
+const UPDATE: &[&str] = &["amount", "metadata", "description", "receipt_email"];
 const CANCEL: &[&str] = &["cancellation_reason"];
 
 pub fn create(world: &mut World, params: &Params, origin: &Origin) -> Result<Intent, Failure> {
@@ -82,6 +82,12 @@ pub fn create(world: &mut World, params: &Params, origin: &Origin) -> Result<Int
 pub fn update(world: &mut World, id: &str, params: &Params) -> Result<Intent, Failure> {
     params.only(UPDATE)?;
     let mut intent = find(world, id)?;
+    if let Some(amount) = params.amount("amount")? {
+        if !is_payable(intent.status) {
+            return Err(unexpected(world, &intent, "update"));
+        }
+        intent.amount = amount;
+    }
     intent.metadata = params.metadata_over(intent.metadata)?;
     intent.description = params.text("description").or(intent.description);
     intent.receipt_email = params.text("receipt_email").or(intent.receipt_email);
@@ -108,14 +114,8 @@ pub fn confirm_with(
     origin: &Origin,
 ) -> Result<Intent, Failure> {
     let mut intent = find(world, id)?;
-    match intent.status {
-        IntentStatus::RequiresPaymentMethod
-        | IntentStatus::RequiresConfirmation
-        | IntentStatus::RequiresAction => {}
-        IntentStatus::Processing
-        | IntentStatus::RequiresCapture
-        | IntentStatus::Succeeded
-        | IntentStatus::Canceled => return Err(unexpected(world, &intent, "confirm")),
+    if !is_payable(intent.status) {
+        return Err(unexpected(world, &intent, "confirm"));
     }
     let attached = || intent.payment_method.as_deref().and_then(Method::named);
     let method = method.or_else(attached).ok_or_else(|| Failure::missing_parameter("payment_method"))?;
@@ -152,14 +152,8 @@ pub fn cancel(world: &mut World, id: &str, params: &Params, origin: &Origin) -> 
         return Err(Failure::bad_parameter("cancellation_reason", "Invalid cancellation_reason."));
     }
     let mut intent = find(world, id)?;
-    match intent.status {
-        IntentStatus::RequiresPaymentMethod
-        | IntentStatus::RequiresConfirmation
-        | IntentStatus::RequiresAction
-        | IntentStatus::RequiresCapture => {}
-        IntentStatus::Processing | IntentStatus::Succeeded | IntentStatus::Canceled => {
-            return Err(unexpected(world, &intent, "cancel"));
-        }
+    if !is_payable(intent.status) && intent.status != IntentStatus::RequiresCapture {
+        return Err(unexpected(world, &intent, "cancel"));
     }
     intent.status = IntentStatus::Canceled;
     intent.canceled_at = Some(now());
@@ -186,6 +180,19 @@ pub fn settle(world: &mut World, id: &str, outcome: Outcome, origin: &Origin) ->
 
 pub fn find(world: &World, id: &str) -> Result<Intent, Failure> {
     world.intents.get(id).cloned().ok_or_else(|| Failure::not_found("payment_intent", id))
+}
+
+/// No try to pay is under way or through.
+fn is_payable(status: IntentStatus) -> bool {
+    match status {
+        IntentStatus::RequiresPaymentMethod
+        | IntentStatus::RequiresConfirmation
+        | IntentStatus::RequiresAction => true,
+        IntentStatus::Processing
+        | IntentStatus::RequiresCapture
+        | IntentStatus::Succeeded
+        | IntentStatus::Canceled => false,
+    }
 }
 
 fn unexpected(world: &World, intent: &Intent, verb: &str) -> Failure {

@@ -31,9 +31,9 @@ pub struct IntentLine {
     pub order_id: Option<String>,
     pub status: IntentStatus,
     pub amount: i64,
-    pub received: i64,
+    pub amount_received: i64,
     /// Back or on its way back; failed refunds do not count.
-    pub refunded: i64,
+    pub amount_refunded: i64,
     pub currency: String,
     pub created: i64,
     pub metadata: Metadata,
@@ -77,8 +77,8 @@ impl Ledger {
                 order_id: intent.metadata.get("order_id").cloned(),
                 status: intent.status,
                 amount: intent.amount,
-                received: intent.received,
-                refunded,
+                amount_received: intent.received,
+                amount_refunded: refunded,
                 currency: intent.currency.clone(),
                 created: intent.created,
                 metadata: intent.metadata.clone(),
@@ -108,8 +108,8 @@ impl Ledger {
                 | IntentStatus::Processing
                 | IntentStatus::RequiresCapture => sums.payable += 1,
             }
-            sums.captured += line.received;
-            sums.refunded += line.refunded;
+            sums.captured += line.amount_received;
+            sums.refunded += line.amount_refunded;
         }
         for refund in self.refunds.iter().filter(|refund| refund.status == RefundStatus::Pending) {
             self.sums.entry(refund.currency.clone()).or_default().refunds_pending += refund.amount;
