@@ -75,8 +75,7 @@ impl App {
             payment_failed: config.payment_failed,
             live_money,
         };
-        let desk =
-            Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
+        let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");

@@ -147,7 +147,7 @@ impl Config {
         require("STRIPE_SECRET_KEY", key.is_empty(), "is not set");
         require(
             "STRIPE_SECRET_KEY",
-            !key.is_empty() && !(key.starts_with("sk_") || key.starts_with("rk_")),
+            !(key.is_empty() || key.starts_with("sk_") || key.starts_with("rk_")),
             "does not look like a Stripe key (sk_… or rk_…)",
         );
 

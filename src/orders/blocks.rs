@@ -46,7 +46,9 @@ impl Desk {
             }
             let reason = |state: &str| if state == "sold" { Reason::Sold } else { Reason::Held };
             Ok::<_, OrdersError>(
-                rows.into_iter().map(|(at, state)| (claims::as_ordinal(at), reason(&state))).collect::<Vec<_>>(),
+                rows.into_iter()
+                    .map(|(at, state)| (claims::as_ordinal(at), reason(&state)))
+                    .collect::<Vec<_>>(),
             )
         })
         .await;

@@ -91,7 +91,8 @@ impl Desk {
                 if rest.left > 0 {
                     let money = (rest.left, rest.currency.as_str());
                     let whose = (locked.event_id, locked.id);
-                    money_back::owe_for(&mut tx, whose, &rest.payment_intent, money, "order_cancelled").await?;
+                    money_back::owe_for(&mut tx, whose, &rest.payment_intent, money, "order_cancelled")
+                        .await?;
                 }
             }
             tx.commit().await?;

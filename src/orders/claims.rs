@@ -73,7 +73,11 @@ pub(super) async fn conflicts(
 }
 
 /// Turns an order's claims into sales, and says how many there are now.
-pub(super) async fn sell(tx: &mut PgConnection, event: EventId, order: OrderId) -> Result<usize, OrdersError> {
+pub(super) async fn sell(
+    tx: &mut PgConnection,
+    event: EventId,
+    order: OrderId,
+) -> Result<usize, OrdersError> {
     let sold = sqlx::query(
         "update seat_claims set state = 'sold', until = null
           where event_id = $1 and order_id = $2 and state = 'held'",
@@ -86,7 +90,11 @@ pub(super) async fn sell(tx: &mut PgConnection, event: EventId, order: OrderId) 
 }
 
 /// Gives up whatever an order has claimed.
-pub(super) async fn drop_all(tx: &mut PgConnection, event: EventId, order: OrderId) -> Result<(), OrdersError> {
+pub(super) async fn drop_all(
+    tx: &mut PgConnection,
+    event: EventId,
+    order: OrderId,
+) -> Result<(), OrdersError> {
     sqlx::query("delete from seat_claims where event_id = $1 and order_id = $2")
         .bind(event)
         .bind(order)

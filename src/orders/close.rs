@@ -50,7 +50,8 @@ impl Desk {
         match self.shut_money_door(order).await? {
             Door::Shut => self.finish_closing(order, because).await,
             Door::Paid(intent) => {
-                self.settle(&intent, &Because::of(Actor::Stripe, "paid while the order was closing")).await
+                self.paid(order, &intent, &Because::of(Actor::Stripe, "paid while the order was closing"))
+                    .await
             }
             Door::Moving => {
                 self.keep_while_processing(order).await?;

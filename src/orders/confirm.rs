@@ -1,6 +1,6 @@
 //! Confirming: claims become sales, tickets are issued, the order stands. All seats or none.
 
-use rand::Rng;
+use rand::RngExt as _;
 use sqlx::PgConnection;
 
 use crate::ids::TicketId;

@@ -120,7 +120,9 @@ impl Desk {
 
     async fn pay_debt(&self, row: &Owed) -> Result<(), OrdersError> {
         let outcome = match row.effect() {
-            Some(effect) => self.perform(effect).await.map_err(|error| (error.is_outage(), error.to_string())),
+            Some(effect) => {
+                self.perform(effect).await.map_err(|error| (error.is_outage(), error.to_string()))
+            }
             None => Err((false, format!("an effect of kind {} cannot be read", row.kind))),
         };
         within(async {

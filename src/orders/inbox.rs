@@ -74,7 +74,11 @@ impl Desk {
         let noted = match (stored.rows_affected(), foreign) {
             (0, _) => Noted::Repeated,
             (_, true) => {
-                tracing::error!(stripe.event = notice.id, livemode = notice.livemode, "not our kind of money");
+                tracing::error!(
+                    stripe.event = notice.id,
+                    livemode = notice.livemode,
+                    "not our kind of money"
+                );
                 Noted::Foreign
             }
             (_, false) => Noted::Accepted,

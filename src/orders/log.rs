@@ -53,8 +53,6 @@ impl Because {
 pub(super) struct Locked {
     pub event_id: EventId,
     pub id: OrderId,
-    pub account_id: AccountId,
-    pub hold_id: crate::ids::HoldId,
     pub state: OrderState,
     pub closing_as: Option<OrderState>,
     pub amount: i64,
@@ -64,7 +62,7 @@ pub(super) struct Locked {
 /// Reads an order and keeps everybody else from moving it until the transaction ends.
 pub(super) async fn lock(tx: &mut PgConnection, order: OrderId) -> Result<Locked, OrdersError> {
     sqlx::query_as(
-        "select event_id, id, account_id, hold_id, state, closing_as, amount, currency
+        "select event_id, id, state, closing_as, amount, currency
            from orders where id = $1 for update",
     )
     .bind(order)
@@ -84,13 +82,14 @@ impl Locked {
         if !self.state.may_become(next) {
             return Err(OrdersError::NoSuchMove { order: self.id, from: self.state, to: next });
         }
-        let moved = sqlx::query("update orders set state = $3 where event_id = $1 and id = $2 and state = $4")
-            .bind(self.event_id)
-            .bind(self.id)
-            .bind(next)
-            .bind(self.state)
-            .execute(&mut *tx)
-            .await?;
+        let moved =
+            sqlx::query("update orders set state = $3 where event_id = $1 and id = $2 and state = $4")
+                .bind(self.event_id)
+                .bind(self.id)
+                .bind(next)
+                .bind(self.state)
+                .execute(&mut *tx)
+                .await?;
         if moved.rows_affected() != 1 {
             return Err(OrdersError::NoSuchMove { order: self.id, from: self.state, to: next });
         }

@@ -35,12 +35,12 @@ use crate::payments::Gateway;
 use crate::seats::Engine;
 use crate::telemetry::Metrics;
 
+pub use crate::orders::cancel::GoodWill;
+pub use crate::orders::checkout::Checkout;
 pub use crate::orders::error::{OrdersError, RefusedSeat};
 pub use crate::orders::inbox::Noted;
 pub use crate::orders::log::{Actor, Because};
 pub use crate::orders::read::{LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket, Whose};
-pub use crate::orders::cancel::GoodWill;
-pub use crate::orders::checkout::Checkout;
 pub use crate::orders::report::SaleReport;
 pub use crate::orders::state::OrderState;
 

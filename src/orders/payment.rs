@@ -24,7 +24,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn to_open(&self) -> Result<NewIntent, OrdersError> {
+    pub(super) fn to_open(&self) -> Result<NewIntent, OrdersError> {
         let currency: Currency = self.currency.parse().map_err(|_| OrdersError::Inconsistent {
             order: self.order_id,
             what: "its currency is not a currency",

@@ -77,7 +77,10 @@ impl Desk {
         let begun = std::time::Instant::now();
         let chart = self.catalog.chart(event).await?;
         let (row, claims) = within::<_, OrdersError>(async {
-            sqlx::query("update events set epoch = epoch + 1 where id = $1").bind(event).execute(&mut *lock).await?;
+            sqlx::query("update events set epoch = epoch + 1 where id = $1")
+                .bind(event)
+                .execute(&mut *lock)
+                .await?;
             let claims = read_claims(&mut lock, event, None).await?;
             Ok((self.catalog.event(event).await?, claims))
         })
@@ -175,9 +178,8 @@ impl Desk {
     async fn suspects(&self, event: EventId) -> Result<Vec<Ordinal>, OrdersError> {
         let (chart, planes, claims) = self.both_sides(event).await?;
         let claimed: HashSet<_> = claims.iter().map(|claim| claims::as_ordinal(claim.ordinal)).collect();
-        let held_without_claim = (0..chart.size()).filter(|&at| {
-            planes.is_taken(at) && !planes.is_sold(at) && !claimed.contains(&at)
-        });
+        let held_without_claim = (0..chart.size())
+            .filter(|&at| planes.is_taken(at) && !planes.is_sold(at) && !claimed.contains(&at));
         let mut all = differing(&chart, &planes, &claims);
         all.extend(held_without_claim);
         Ok(all)

@@ -42,7 +42,9 @@ impl Desk {
     pub async fn report(&self, event: EventId) -> Result<SaleReport, OrdersError> {
         within(async {
             let mut tx = self.pg.begin().await?;
-            sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
+            sqlx::query("set transaction isolation level repeatable read, read only")
+                .execute(&mut *tx)
+                .await?;
             let orders = sqlx::query_as(
                 "select state as status, count(*) as orders, sum(amount)::bigint as amount from orders
                   where event_id = $1 group by state order by state",

@@ -76,7 +76,7 @@ impl Desk {
         .await
     }
 
-    async fn paid(
+    pub(super) async fn paid(
         &self,
         order: OrderId,
         intent: &Intent,
@@ -113,7 +113,8 @@ impl Desk {
 
             if !own {
                 // A second PaymentIntent of the same order: its money goes back, whatever the order is.
-                money_back::owe(&mut tx, &locked, intent, intent.amount_received, "not_the_orders_own").await?;
+                money_back::owe(&mut tx, &locked, intent, intent.amount_received, "not_the_orders_own")
+                    .await?;
             } else if !amount_matches(&locked, intent) {
                 tracing::error!(order.id = %order, "captured amount differs from the order's");
                 give_up(&mut tx, &mut locked, intent, "amount_mismatch", because).await?;
@@ -174,11 +175,7 @@ impl Desk {
 }
 
 /// Whether this PaymentIntent is the order's own. Adopts it when its answer had not been stored yet.
-async fn own_payment(
-    tx: &mut PgConnection,
-    order: &Locked,
-    intent: &Intent,
-) -> Result<bool, OrdersError> {
+async fn own_payment(tx: &mut PgConnection, order: &Locked, intent: &Intent) -> Result<bool, OrdersError> {
     let adopted = sqlx::query(
         "update payments set payment_intent = $3
           where event_id = $1 and order_id = $2 and (payment_intent = $3

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::orders::{Desk, OrdersError};
+use crate::orders::{Desk, OrdersError, Wake};
 
 /// How long a loop with nothing to do waits before it looks by itself: what other nodes left is found within it.
 const IDLE: Duration = Duration::from_millis(250);
@@ -29,16 +29,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     let desk = &app.desk;
     let mut loops = JoinSet::new();
-    loops.spawn(repeat("inbox", desk.clone(), inbox_bell, stop.clone(), |desk| async move {
+    loops.spawn(repeat("inbox", desk.clone(), Some(|wake| &wake.inbox), stop.clone(), |desk| async move {
         desk.work_inbox().await
     }));
-    loops.spawn(repeat("outbox", desk.clone(), outbox_bell, stop.clone(), |desk| async move {
+    loops.spawn(repeat("outbox", desk.clone(), Some(|wake| &wake.outbox), stop.clone(), |desk| async move {
         desk.work_outbox().await
     }));
-    loops.spawn(repeat("open orders", desk.clone(), no_bell, stop.clone(), |desk| async move {
+    loops.spawn(repeat("open orders", desk.clone(), None, stop.clone(), |desk| async move {
         desk.attend().await
     }));
-    loops.spawn(repeat("refunds", desk.clone(), no_bell, stop.clone(), |desk| async move {
+    loops.spawn(repeat("refunds", desk.clone(), None, stop.clone(), |desk| async move {
         desk.attend_refunds().await
     }));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
@@ -49,33 +49,21 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     loops
 }
 
-fn inbox_bell(desk: &Desk) -> Option<&Notify> {
-    Some(&desk.wake().inbox)
-}
-
-fn outbox_bell(desk: &Desk) -> Option<&Notify> {
-    Some(&desk.wake().outbox)
-}
-
-fn no_bell(_: &Desk) -> Option<&Notify> {
-    None
-}
-
 /// Repeats a step: at once while it finds work, at its bell or after a moment when it finds none, and with
 /// growing pauses while it fails.
 async fn repeat<S, W>(
     name: &'static str,
     desk: Desk,
-    bell: fn(&Desk) -> Option<&Notify>,
+    bell: Option<fn(&Wake) -> &Notify>,
     stop: CancellationToken,
-    step: S,
+    next: S,
 ) where
     S: Fn(Desk) -> W + Send,
     W: Future<Output = Result<usize, OrdersError>> + Send,
 {
     let mut pause = IDLE;
     while !stop.is_cancelled() {
-        match step(desk.clone()).await {
+        match next(desk.clone()).await {
             Ok(0) => pause = IDLE,
             Ok(_) => {
                 pause = IDLE;
@@ -86,7 +74,7 @@ async fn repeat<S, W>(
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        wait(pause, bell(&desk), &stop).await;
+        wait(pause, bell.map(|bell| bell(desk.wake())), &stop).await;
     }
 }
 
