@@ -2,15 +2,15 @@
 //!
 //! Every match is exhaustive: a new refusal cannot reach a client undocumented.
 
-use serde::Serialize;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 
 use super::problem::{Code, FieldFault, Problem};
 use crate::accounts::AccountsError;
 use crate::catalog::{CatalogError, Chart};
 use crate::ids::Ordinal;
-use crate::seats::{HoldRefusal, Reason, SeatsError};
+use crate::orders::{OrdersError, RefusedSeat};
+use crate::payments::PaymentsError;
+use crate::seats::{HoldRefusal, SeatsError};
 
 impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
@@ -39,6 +39,45 @@ impl From<AccountsError> for Problem {
     }
 }
 
+impl From<OrdersError> for Problem {
+    fn from(error: OrdersError) -> Self {
+        match error {
+            OrdersError::NotFound | OrdersError::NoSuchHold => Code::NotFound.problem(),
+            OrdersError::HoldExpired => Code::HoldExpired.problem(),
+            OrdersError::SeatsTaken(seats) => Code::SeatsUnavailable.with("seats", seats),
+            OrdersError::SaleClosed => Code::SaleClosed.problem(),
+            OrdersError::TooExpensive => Self::invalid(vec![FieldFault::new("hold_id", error.to_string())]),
+            OrdersError::State(state) => Code::OrderState.with("status", state),
+            OrdersError::TooLateToCancel => Code::OrderState.detail("The event has started."),
+            OrdersError::RefundTooLarge { left } => {
+                Self::invalid(vec![FieldFault::new("amount", format!("must be less than {left}"))]).with("left", left)
+            }
+            OrdersError::PaymentRefused(cause) => payment_refused(&cause),
+            OrdersError::NoSuchMove { .. } | OrdersError::Inconsistent { .. } => Self::internal(error),
+            OrdersError::Catalog(error) => error.into(),
+            OrdersError::Seats(error) => error.into(),
+            OrdersError::Payments(error) => error.into(),
+            OrdersError::Outage(cause) => Self::outage(cause),
+        }
+    }
+}
+
+impl From<PaymentsError> for Problem {
+    fn from(error: PaymentsError) -> Self {
+        match error {
+            PaymentsError::Outage { .. } => Self::outage(error),
+            PaymentsError::Refused { .. } => payment_refused(&error),
+            PaymentsError::Unexpected(_) => Self::internal(error),
+        }
+    }
+}
+
+/// The provider's words are for the log: they may speak of our account with it.
+fn payment_refused(cause: &impl std::fmt::Display) -> Problem {
+    tracing::error!(%cause, "the payment provider refuses an order");
+    Code::PaymentRefused.problem()
+}
+
 impl From<SeatsError> for Problem {
     /// For calls that name no seats; those that do use [`of_seats`], so that the refused ones have names.
     fn from(error: SeatsError) -> Self {
@@ -49,14 +88,6 @@ impl From<SeatsError> for Problem {
 /// A refusal in which seats are called what the chart calls them.
 pub fn of_seats(error: SeatsError, chart: &Chart) -> Problem {
     told(error, |ordinal| chart.seat(ordinal).map(|seat| seat.id.to_string()))
-}
-
-/// A seat that cannot be had.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RefusedSeat {
-    #[schema(example = "stalls-A-12")]
-    id: String,
-    reason: Reason,
 }
 
 fn told(error: SeatsError, name: impl Fn(Ordinal) -> Option<String>) -> Problem {
@@ -111,6 +142,7 @@ fn moment(ms: Option<i64>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seats::Reason;
     use axum::body::to_bytes;
     use axum::response::IntoResponse;
     use serde_json::{Value, json};
