@@ -3,16 +3,33 @@
 //! Handlers parse, call one function of the domain and shape the answer. Who may call is an extractor, what
 //! went wrong is a [`problem::Problem`], and what every call shares is a layer of [`router`].
 
+mod admin_accounts;
+mod admin_events;
+mod admin_orders;
 mod allowance;
+mod auth;
+mod availability;
+mod cache;
+mod errors;
+mod events;
 pub mod extract;
+mod holds;
 pub mod idempotency;
 mod intake;
 mod json;
 mod layers;
+mod live;
+mod me;
 mod openapi;
+mod orders;
+mod pages;
+pub mod pagination;
 pub mod problem;
 pub mod request_id;
 mod state;
+mod system;
+mod webhooks;
+mod wish;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -22,17 +39,31 @@ use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::state::AppState;
+use crate::app::App;
 
 /// Every resource, with its documentation.
 fn resources() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::base())
+        .merge(auth::routes())
+        .merge(me::routes())
+        .merge(events::routes())
+        .merge(availability::routes())
+        .merge(live::routes())
+        .merge(holds::routes())
+        .merge(orders::routes())
+        .merge(webhooks::routes())
+        .merge(admin_accounts::routes())
+        .merge(admin_events::routes())
+        .merge(admin_orders::routes())
+        .merge(system::routes())
 }
 
 /// The whole service. Layers are listed from the handler outwards; each needs what stands below it.
-pub fn router(app: AppState) -> Router {
+pub fn router(app: App) -> Router {
+    let app = AppState::from(app);
     let (calls, api) = resources().split_for_parts();
-    let _ = openapi::finish(&api);
     calls
+        .merge(pages::router(&openapi::finish(&api)))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
         // Intake has bounded the body already, route by route.
