@@ -98,7 +98,10 @@ async fn register(
     (status = 200, description = "Signed in", body = TokensBody),
     (status = 401, description = "`bad_credentials`", body = ProblemBody),
 ))]
-async fn login(State(accounts): State<Accounts>, Json(who): Json<Login>) -> Result<Json<TokensBody>, Problem> {
+async fn login(
+    State(accounts): State<Accounts>,
+    Json(who): Json<Login>,
+) -> Result<Json<TokensBody>, Problem> {
     Ok(Json(accounts.login(&who.email, &who.password).await?.into()))
 }
 
@@ -110,7 +113,10 @@ async fn login(State(accounts): State<Accounts>, Json(who): Json<Login>) -> Resu
     (status = 200, description = "Signed in anew", body = TokensBody),
     (status = 401, description = "`bad_refresh_token`", body = ProblemBody),
 ))]
-async fn refresh(State(accounts): State<Accounts>, Json(token): Json<Refresh>) -> Result<Json<TokensBody>, Problem> {
+async fn refresh(
+    State(accounts): State<Accounts>,
+    Json(token): Json<Refresh>,
+) -> Result<Json<TokensBody>, Problem> {
     Ok(Json(accounts.refresh(&token.refresh_token).await?.into()))
 }
 
