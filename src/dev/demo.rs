@@ -21,6 +21,11 @@ const ACCOUNTS: [(&str, &str, Role, u128); 3] = [
     ("customer@holdfast.test", "Cleo Customer", Role::Customer, 3),
 ];
 
+/// The addresses of the demo accounts.
+pub fn addresses() -> impl Iterator<Item = &'static str> {
+    ACCOUNTS.iter().map(|(email, ..)| *email)
+}
+
 /// UUIDv7s of a fixed moment: running the demo again finds what is there.
 fn demo_id(number: u128) -> Uuid {
     Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 | number)

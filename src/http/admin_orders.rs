@@ -6,27 +6,29 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
 use crate::http::admin_events::own_event;
-use crate::http::extract::{Json, Operation, Organiser, Path, Query, RequestId};
+use crate::http::extract::{Json, Organiser, Path, Query};
+use crate::http::idempotency::Operation;
 use crate::http::orders::{OrderBody, page_of};
 use crate::http::pagination::{Page, Paged};
+use crate::http::AppState;
+use crate::http::request_id::RequestId;
 use crate::http::problem::{FieldFault, Problem, ProblemBody};
 use crate::ids::{EventId, OrderId};
 use crate::orders::{GoodWill, SaleReport, Whose};
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(report)).routes(routes!(refund))
 }
 
 /// The orders of an event, newest first.
 #[utoipa::path(get, path = "/v1/admin/events/{id}/orders", tag = "admin", params(("id" = EventId, Path), Page),
-    responses(
+    security(("bearer" = [])), responses(
         (status = 200, description = "A page of orders", body = Paged<OrderBody>),
         (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
     ))]
 async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     organiser: Organiser,
     Path(id): Path<EventId>,
     Query(page): Query<Page>,
@@ -37,12 +39,12 @@ async fn list(
 
 /// How the sale stands: orders by state, seats and money by category.
 #[utoipa::path(get, path = "/v1/admin/events/{id}/report", tag = "admin", params(("id" = EventId, Path)),
-    responses(
+    security(("bearer" = [])), responses(
         (status = 200, description = "The report", body = SaleReport),
         (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
     ))]
 async fn report(
-    State(app): State<App>,
+    State(app): State<AppState>,
     organiser: Organiser,
     Path(id): Path<EventId>,
 ) -> Result<Json<SaleReport>, Problem> {
@@ -62,13 +64,13 @@ struct GiveBack {
 
 /// Gives money back.
 #[utoipa::path(post, path = "/v1/admin/orders/{id}/refund", tag = "admin", params(("id" = OrderId, Path)),
-    request_body = GiveBack, responses(
+    request_body = GiveBack, security(("bearer" = [])), responses(
         (status = 200, description = "The order as it stands now", body = OrderBody),
         (status = 404, description = "`not_found`: no such order at an event of yours", body = ProblemBody),
         (status = 409, description = "`order_state`: nothing is paid", body = ProblemBody),
     ))]
 async fn refund(
-    State(app): State<App>,
+    State(app): State<AppState>,
     organiser: Organiser,
     operation: Operation,
     request_id: RequestId,
@@ -88,8 +90,8 @@ async fn refund(
         amount: give_back.amount,
         // A part may be given back more than once for the same reason, but not twice by one call.
         cause: format!("{} ({})", reason.unwrap_or("organiser refunds"), operation.0),
-        by: organiser.id,
-        request_id: request_id.to_string(),
+        by: organiser.id(),
+        request_id: request_id.as_str().to_owned(),
     };
     let order = app.desk.refund(id, &will).await?;
     Ok(Json(OrderBody::of(order, &app)))

@@ -8,14 +8,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
-use crate::http::extract::{Customer, Json, Operation, Path, Query, RequestId};
+use crate::http::extract::{Customer, Json, Path, Query};
+use crate::http::idempotency::Operation;
 use crate::http::pagination::{Page, Paged};
+use crate::http::AppState;
+use crate::http::request_id::RequestId;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::ids::{EventId, HoldId, OrderId};
 use crate::orders::{Checkout, LogEntry, Order, OrderSeat, OrderState, RefundView, Ticket, Whose};
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(place, list)).routes(routes!(show)).routes(routes!(cancel))
 }
 
@@ -66,7 +68,7 @@ pub struct OrderBody {
 }
 
 impl OrderBody {
-    pub(super) fn of(order: Order, app: &App) -> Self {
+    pub(super) fn of(order: Order, app: &AppState) -> Self {
         let payment = order.payment.map(|payment| PaymentBody {
             provider: "stripe",
             pay_url: app.config.pay_page_url.as_ref().map(|page| {
@@ -102,44 +104,44 @@ impl OrderBody {
 /// Turns a hold into an order that can be paid.
 ///
 /// A repeat for the same hold answers with the same order. An order that costs nothing is confirmed at once.
-#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = PlaceOrder, responses(
+#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = PlaceOrder, security(("bearer" = [])), responses(
     (status = 201, description = "The order, with what is needed to pay it", body = OrderBody),
     (status = 404, description = "`not_found`: no such hold of yours", body = ProblemBody),
     (status = 409, description = "`seats_unavailable`, `sale_closed`", body = ProblemBody),
     (status = 410, description = "`hold_expired`", body = ProblemBody),
 ))]
 async fn place(
-    State(app): State<App>,
+    State(app): State<AppState>,
     customer: Customer,
     operation: Operation,
     request_id: RequestId,
     Json(place): Json<PlaceOrder>,
 ) -> Result<(StatusCode, Json<OrderBody>), Problem> {
     let ask = Checkout {
-        customer: customer.id,
+        customer: customer.id(),
         hold: place.hold_id,
         order: OrderId(operation.0),
-        request_id: request_id.to_string(),
+        request_id: request_id.as_str().to_owned(),
     };
     let order = app.desk.checkout(&ask).await?;
     Ok((StatusCode::CREATED, Json(OrderBody::of(order, &app))))
 }
 
 /// Your orders, newest first.
-#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(Page), responses(
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(Page), security(("bearer" = [])), responses(
     (status = 200, description = "A page of orders", body = Paged<OrderBody>),
 ))]
 async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     customer: Customer,
     Query(page): Query<Page>,
 ) -> Result<Json<Paged<OrderBody>>, Problem> {
-    page_of(&app, &Whose::Customer(customer.id), &page).await
+    page_of(&app, &Whose::Customer(customer.id()), &page).await
 }
 
 /// One page of somebody's or some event's orders.
 pub(super) async fn page_of(
-    app: &App,
+    app: &AppState,
     whose: &Whose,
     page: &Page,
 ) -> Result<Json<Paged<OrderBody>>, Problem> {
@@ -150,16 +152,16 @@ pub(super) async fn page_of(
 }
 
 /// One order of yours, with its tickets, history and refunds.
-#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = OrderId, Path)), responses(
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = OrderId, Path)), security(("bearer" = [])), responses(
     (status = 200, description = "The order", body = OrderBody),
     (status = 404, description = "`not_found`", body = ProblemBody),
 ))]
 async fn show(
-    State(app): State<App>,
+    State(app): State<AppState>,
     customer: Customer,
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderBody>, Problem> {
-    let order = app.desk.own_order(customer.id, id).await?;
+    let order = app.desk.own_order(customer.id(), id).await?;
     Ok(Json(OrderBody::of(order, &app)))
 }
 
@@ -168,17 +170,17 @@ async fn show(
 /// An open order's payment is cancelled and its seats are free; a confirmed one is refunded in full until the event
 /// starts. An order that turns out to be paid at this very moment is confirmed, and says so. Calling off what is
 /// already off answers with how it stands.
-#[utoipa::path(post, path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = OrderId, Path)), responses(
+#[utoipa::path(post, path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = OrderId, Path)), security(("bearer" = [])), responses(
     (status = 200, description = "The order as it stands now", body = OrderBody),
     (status = 404, description = "`not_found`", body = ProblemBody),
     (status = 409, description = "`order_state`: the event has started", body = ProblemBody),
 ))]
 async fn cancel(
-    State(app): State<App>,
+    State(app): State<AppState>,
     customer: Customer,
     request_id: RequestId,
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderBody>, Problem> {
-    let order = app.desk.cancel(customer.id, id, &request_id.to_string()).await?;
+    let order = app.desk.cancel(customer.id(), id, request_id.as_str()).await?;
     Ok(Json(OrderBody::of(order, &app)))
 }

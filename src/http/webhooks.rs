@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
 use crate::http::extract::Json;
+use crate::http::AppState;
 use crate::http::problem::{Code, Problem};
 use crate::payments::{Notice, signature};
 use crate::telemetry::Metrics;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(stripe))
 }
 
@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         (status = 200, description = "Stored, or known already", body = Value),
         (status = 400, description = "`bad_signature`, or a signed body that is no event", body = super::problem::ProblemBody),
     ))]
-async fn stripe(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
+async fn stripe(State(app): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = OffsetDateTime::now_utc().unix_timestamp();
     signature::verify(header, &body, &secrets(&app), now).map_err(|error| {
@@ -42,7 +42,7 @@ async fn stripe(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resu
     Ok(Json(json!({ "received": true, "outcome": noted.as_str() })))
 }
 
-fn secrets(app: &App) -> Vec<SecretString> {
+fn secrets(app: &AppState) -> Vec<SecretString> {
     let all = app.config.stripe_webhook_secret.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
     all.split(',').map(str::trim).filter(|one| !one.is_empty()).map(SecretString::from).collect()
 }
