@@ -1,5 +1,7 @@
 //! Accounts with a role, which only an administrator hands out.
 
+#![expect(unused_qualifications, reason = "in what the documentation macro makes of a query's type")]
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::SecretString;

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use super::AppState;
 use super::extract::Json;
 use super::idempotency::Operation;
+use super::limits::Limits;
 use super::me::AccountBody;
 use super::problem::{Problem, ProblemBody};
 use crate::accounts::{Accounts, SignedIn};
@@ -94,11 +95,18 @@ async fn register(
 }
 
 /// Signs in.
+///
+/// After some thirty attempts in a short while, an address is answered 429 for a moment.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, description = "Signed in", body = TokensBody),
     (status = 401, description = "`bad_credentials`", body = ProblemBody),
 ))]
-async fn login(State(accounts): State<Accounts>, Json(who): Json<Login>) -> Result<Json<TokensBody>, Problem> {
+async fn login(
+    State(accounts): State<Accounts>,
+    State(limits): State<Limits>,
+    Json(who): Json<Login>,
+) -> Result<Json<TokensBody>, Problem> {
+    limits.attempt(&who.email)?;
     Ok(Json(accounts.login(&who.email, &who.password).await?.into()))
 }
 
@@ -110,7 +118,10 @@ async fn login(State(accounts): State<Accounts>, Json(who): Json<Login>) -> Resu
     (status = 200, description = "Signed in anew", body = TokensBody),
     (status = 401, description = "`bad_refresh_token`", body = ProblemBody),
 ))]
-async fn refresh(State(accounts): State<Accounts>, Json(token): Json<Refresh>) -> Result<Json<TokensBody>, Problem> {
+async fn refresh(
+    State(accounts): State<Accounts>,
+    Json(token): Json<Refresh>,
+) -> Result<Json<TokensBody>, Problem> {
     Ok(Json(accounts.refresh(&token.refresh_token).await?.into()))
 }
 

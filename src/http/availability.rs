@@ -16,7 +16,7 @@ use super::extract::{Json, Path};
 use super::problem::Problem;
 use crate::catalog::Chart;
 use crate::ids::EventId;
-use crate::seats::{SeatState, View};
+use crate::seats::{SeatState, Version, View};
 
 /// The version of planes, which have no room for it in their body.
 const VERSION: HeaderName = HeaderName::from_static("holdfast-version");
@@ -39,6 +39,11 @@ pub struct Availability<'a> {
     #[schema(value_type = std::collections::HashMap<String, SeatState>, example = json!({"stalls-A-12": "held"}))]
     taken: Taken<'a>,
 }
+
+/// The planes taken and sold, one behind the other.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+struct Planes(Vec<u8>);
 
 /// Seats by id, written one after the other: a full stadium makes no second copy of itself.
 #[derive(Debug)]
@@ -88,7 +93,7 @@ fn ones(plane: &[u8]) -> impl Iterator<Item = u32> {
     get, path = "/v1/events/{id}/availability", tag = "events", params(("id" = EventId, Path)),
     responses(
         (status = 200, description = "What is not free", content(
-            (Availability = "application/json"), (Vec<u8> = "application/octet-stream"),
+            (Availability = "application/json"), (Planes = "application/octet-stream"),
         ), headers(
             ("ETag" = String, description = "Names the version; send it back in If-None-Match"),
             ("Holdfast-Version" = String, description = "The version of the planes"),
@@ -109,18 +114,26 @@ async fn availability(
         .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains(PLANES)));
     let mut answer = if wants_planes {
         let tag = Tag::of_version(format_args!("{}-planes", view.version));
-        cache::answer(&headers, &tag, cache::ASK_AGAIN, || planes(&view))
+        cache::answer(&headers, &tag, cache::ASK_AGAIN, || Planes::of(&view).answer(view.version))
     } else {
         let tag = Tag::of_version(view.version);
-        cache::answer(&headers, &tag, cache::ASK_AGAIN, || Json(Availability::of(&chart, &view)).into_response())
+        cache::answer(&headers, &tag, cache::ASK_AGAIN, || {
+            Json(Availability::of(&chart, &view)).into_response()
+        })
     };
     answer.headers_mut().insert(header::VARY, header::HeaderValue::from_static("accept"));
     Ok(answer)
 }
 
-fn planes(view: &View) -> Response {
-    let headers = [(header::CONTENT_TYPE, PLANES.to_owned()), (VERSION, view.version.to_string())];
-    (headers, [view.taken.as_slice(), view.sold.as_slice()].concat()).into_response()
+impl Planes {
+    fn of(view: &View) -> Self {
+        Self([view.taken.as_slice(), view.sold.as_slice()].concat())
+    }
+
+    fn answer(self, version: Version) -> Response {
+        let headers = [(header::CONTENT_TYPE, PLANES.to_owned()), (VERSION, version.to_string())];
+        (headers, self.0).into_response()
+    }
 }
 
 /// How many seats are what.

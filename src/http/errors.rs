@@ -16,9 +16,9 @@ impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::NotFound => Code::NotFound.problem(),
-            CatalogError::Invalid(faults) => {
-                Self::invalid(faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect())
-            }
+            CatalogError::Invalid(faults) => Self::invalid(
+                faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect(),
+            ),
             CatalogError::Outage(cause) => Self::outage(cause),
         }
     }
@@ -27,9 +27,9 @@ impl From<CatalogError> for Problem {
 impl From<AccountsError> for Problem {
     fn from(error: AccountsError) -> Self {
         match error {
-            AccountsError::Invalid(faults) => {
-                Self::invalid(faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect())
-            }
+            AccountsError::Invalid(faults) => Self::invalid(
+                faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect(),
+            ),
             AccountsError::EmailTaken => Code::EmailTaken.problem(),
             AccountsError::BadCredentials => Code::BadCredentials.problem(),
             AccountsError::BadRefreshToken => Code::BadRefreshToken.problem(),
@@ -50,7 +50,8 @@ impl From<OrdersError> for Problem {
             OrdersError::State(state) => Code::OrderState.with("status", state),
             OrdersError::TooLateToCancel => Code::OrderState.detail("The event has started."),
             OrdersError::RefundTooLarge { left } => {
-                Self::invalid(vec![FieldFault::new("amount", format!("must be less than {left}"))]).with("left", left)
+                Self::invalid(vec![FieldFault::new("amount", format!("must be less than {left}"))])
+                    .with("left", left)
             }
             OrdersError::PaymentRefused(cause) => payment_refused(&cause),
             OrdersError::NoSuchMove { .. } | OrdersError::Inconsistent { .. } => Self::internal(error),
@@ -65,9 +66,14 @@ impl From<OrdersError> for Problem {
 impl From<PaymentsError> for Problem {
     fn from(error: PaymentsError) -> Self {
         match error {
-            PaymentsError::Outage { .. } => Self::outage(error),
+            PaymentsError::Outage { retry_after, .. } => {
+                let wait =
+                    retry_after.map_or(1, |wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1));
+                Self::outage(error).retry_after(wait)
+            }
+            PaymentsError::StoredFailure { .. } => Self::outage(error),
             PaymentsError::Refused { .. } => payment_refused(&error),
-            PaymentsError::Unexpected(_) => Self::internal(error),
+            PaymentsError::Unexpected(_) | PaymentsError::Unreadable { .. } => Self::internal(error),
         }
     }
 }
@@ -166,8 +172,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_sale_says_when_it_is_open() {
-        let closed =
-            HoldRefusal::SaleClosed { opens_ms: Some(1_767_225_600_000), closes_ms: None, now_ms: 0, cancelled: false };
+        let closed = HoldRefusal::SaleClosed {
+            opens_ms: Some(1_767_225_600_000),
+            closes_ms: None,
+            now_ms: 0,
+            cancelled: false,
+        };
         let told = body(refused(closed, |_| None)).await;
         assert_eq!(told["code"], "sale_closed");
         assert_eq!(told["sale_starts_at"], "2026-01-01T00:00:00Z");

@@ -114,7 +114,10 @@ impl EventBody {
 #[utoipa::path(get, path = "/v1/events", tag = "events", params(Page), responses(
     (status = 200, description = "A page of events", body = Paged<EventBody>),
 ))]
-async fn list(State(app): State<AppState>, Query(page): Query<Page>) -> Result<Json<Paged<EventBody>>, Problem> {
+async fn list(
+    State(app): State<AppState>,
+    Query(page): Query<Page>,
+) -> Result<Json<Paged<EventBody>>, Problem> {
     let events = app.catalog.list(page.position()?.as_deref(), page.limit_and_one()).await?;
     let paged = Paged::cut(events, &page, Event::place);
     let items = paged.items.into_iter().map(|event| EventBody::of(event, None)).collect();
@@ -202,7 +205,11 @@ async fn show(State(app): State<AppState>, Path(id): Path<EventId>) -> Result<Js
     (status = 200, description = "The chart", body = serde_json::Value),
     (status = 304, description = "The one in If-None-Match still holds"),
 ))]
-async fn seats(State(app): State<AppState>, Path(id): Path<EventId>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn seats(
+    State(app): State<AppState>,
+    Path(id): Path<EventId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let chart = app.catalog.chart(id).await?;
     let tag = Tag::of_version(chart.etag());
     Ok(cache::answer(&headers, &tag, cache::FOR_EVER, || {

@@ -78,8 +78,10 @@ pub struct HoldBody {
 impl HoldBody {
     fn of(held: &Held, chart: &Chart) -> Self {
         let now = OffsetDateTime::now_utc();
-        let left = u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
-        let seats: Vec<HeldSeat> = held.ordinals.iter().filter_map(|&ordinal| HeldSeat::of(chart, ordinal)).collect();
+        let left =
+            u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
+        let seats: Vec<HeldSeat> =
+            held.ordinals.iter().filter_map(|&ordinal| HeldSeat::of(chart, ordinal)).collect();
         Self {
             id: held.hold,
             event_id: held.event,
@@ -156,10 +158,10 @@ async fn take(
 async fn show(
     State(app): State<AppState>,
     customer: Customer,
-    Path(hold): Path<HoldId>,
+    Path(id): Path<HoldId>,
 ) -> Result<Json<HoldBody>, Problem> {
-    let chart = app.catalog.chart_by_number(hold.event_number()).await?;
-    let held = app.engine.hold_of(chart.event_id(), hold).await?;
+    let chart = app.catalog.chart_by_number(id.event_number()).await?;
+    let held = app.engine.hold_of(chart.event_id(), id).await?;
     let held = held.filter(|held| held.owner == customer.id()).ok_or_else(|| Code::NotFound.problem())?;
     if held.live { Ok(Json(HoldBody::of(&held, &chart))) } else { Err(Code::HoldExpired.problem()) }
 }
@@ -175,12 +177,12 @@ async fn let_go(
     State(app): State<AppState>,
     customer: Customer,
     request_id: RequestId,
-    Path(hold): Path<HoldId>,
+    Path(id): Path<HoldId>,
 ) -> Result<StatusCode, Problem> {
-    let chart = app.catalog.chart_by_number(hold.event_number()).await?;
-    match app.engine.release(chart.event_id(), hold, Asker::Owner(customer.id())).await? {
+    let chart = app.catalog.chart_by_number(id.event_number()).await?;
+    match app.engine.release(chart.event_id(), id, Asker::Owner(customer.id())).await? {
         Released::Seats(_) | Released::Already => {}
-        Released::InCheckout(_) => app.desk.cancel_by_hold(customer.id(), hold, request_id.as_str()).await?,
+        Released::InCheckout(_) => app.desk.cancel_by_hold(customer.id(), id, request_id.as_str()).await?,
     }
     Ok(StatusCode::NO_CONTENT)
 }

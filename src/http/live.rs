@@ -1,5 +1,7 @@
 //! The picture as it changes, as server-sent events: whoever reconnects misses nothing.
 
+#![expect(unused_qualifications, reason = "in what the documentation macro makes of a query's type")]
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,23 +130,23 @@ enum Told {
 fn opening(start: Start) -> Vec<Told> {
     match start {
         Start::Snapshot(view) => vec![Told::Everything(view)],
-        Start::Resume(missed) => missed.into_iter().fold(Vec::new(), add),
+        Start::Resume(missed) => missed.iter().fold(Vec::new(), |told, change| add(told, change)),
     }
 }
 
 /// The next changes, gathered for a moment. Empty when there will be no more.
 async fn burst(follower: &mut Follower) -> Vec<Told> {
     let Some(first) = follower.next().await else { return Vec::new() };
-    let mut told = add(Vec::new(), first);
+    let mut told = add(Vec::new(), &first);
     let until = Instant::now() + GATHER;
     while let Ok(Some(change)) = timeout_at(until, follower.next()).await {
-        told = add(told, change);
+        told = add(told, &change);
     }
     told
 }
 
-fn add(mut told: Vec<Told>, change: Arc<Change>) -> Vec<Told> {
-    match (&*change, told.last_mut()) {
+fn add(mut told: Vec<Told>, change: &Change) -> Vec<Told> {
+    match (change, told.last_mut()) {
         // What stands before a snapshot is void.
         (Change::Snapshot(view), _) => vec![Told::Everything(view.clone())],
         (Change::Seats { version, seats }, Some(Told::Seats(last, gathered))) => {
@@ -162,9 +164,7 @@ fn add(mut told: Vec<Told>, change: Arc<Change>) -> Vec<Told> {
 impl Told {
     fn message(&self, chart: &Chart) -> Event {
         match self {
-            Self::Everything(view) => {
-                message("snapshot", view.version, &Availability::of(chart, view))
-            }
+            Self::Everything(view) => message("snapshot", view.version, &Availability::of(chart, view)),
             Self::Seats(version, seats) => {
                 let named = |&(ordinal, state): &(Ordinal, SeatState)| {
                     Some(SeatChange { id: chart.seat(ordinal)?.id.to_string(), state })

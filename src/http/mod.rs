@@ -18,6 +18,7 @@ pub mod idempotency;
 mod intake;
 mod json;
 mod layers;
+mod limits;
 mod live;
 mod me;
 mod openapi;
@@ -73,6 +74,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), idempotency::remember))
         .layer(from_fn(intake::hurry))
         .layer(from_fn(intake::receive))
+        .layer(from_fn_with_state(app.clone(), limits::pace))
         .layer(from_fn_with_state(app.clone(), extract::identify))
         .layer(from_fn(layers::only_problems))
         .layer(CatchPanicLayer::custom(layers::panicked))
@@ -81,4 +83,91 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), layers::observe))
         .layer(from_fn(request_id::name))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::HashSet;
+
+    /// Every call of the API: its method, its path and what is written of it.
+    fn calls() -> Vec<(String, String, Value)> {
+        let document = openapi::finish(resources().get_openapi());
+        let mut calls = Vec::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, call) in item.as_object().expect("calls") {
+                calls.push((method.clone(), path.clone(), call.clone()));
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn every_call_is_described_once_and_whole() {
+        let mut ids = HashSet::new();
+        for (method, path, call) in calls() {
+            let name = format!("{method} {path}");
+            assert!(call["summary"].is_string(), "{name} says nothing");
+            assert!(call["tags"].is_array(), "{name} belongs nowhere");
+            assert!(ids.insert(call["operationId"].clone()), "{name} shares its id {}", call["operationId"]);
+            let mut parameters = HashSet::new();
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                let is_new = parameters.insert((parameter["in"].to_string(), parameter["name"].to_string()));
+                assert!(is_new, "{name} has {} twice", parameter["name"]);
+            }
+            for (status, answer) in call["responses"].as_object().expect("answers") {
+                let is_problem =
+                    answer["$ref"].is_string() || answer["content"]["application/problem+json"].is_object();
+                assert!(
+                    !status.starts_with(['4', '5']) || is_problem,
+                    "{name} {status} is no problem document"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(members) => {
+                    found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    members.values().for_each(|member| references(member, found));
+                }
+                Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+                _ => {}
+            }
+        }
+        let document = openapi::finish(resources().get_openapi());
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn who_must_sign_in_is_written_down() {
+        let public = [
+            "/v1/auth/register",
+            "/v1/auth/login",
+            "/v1/auth/refresh",
+            "/v1/auth/logout",
+            "/v1/events",
+            "/v1/events/{id}",
+            "/v1/events/{id}/seats",
+            "/v1/events/{id}/availability",
+            "/v1/events/{id}/status",
+            "/v1/events/{id}/live",
+            "/v1/webhooks/stripe",
+        ];
+        for (method, path, call) in calls().iter().filter(|(_, path, _)| path.starts_with("/v1/")) {
+            let is_public = public.contains(&path.as_str());
+            assert_eq!(call["security"].is_null(), is_public, "{method} {path}");
+            assert!(is_public || call["responses"]["401"].is_object(), "{method} {path}");
+        }
+    }
 }

@@ -66,7 +66,7 @@ pub fn finish(api: &OpenApi) -> Value {
         document["components"]["responses"][name] = problem_response(description);
     }
     let Some(paths) = document["paths"].as_object_mut() else { return document };
-    for (path, item) in paths.iter_mut().filter(|(path, _)| path.starts_with("/v1/")) {
+    for (path, item) in paths {
         for (method, call) in item.as_object_mut().into_iter().flatten() {
             if let Some(call) = call.as_object_mut().filter(|call| call.contains_key("responses")) {
                 complete(path, method, call);
@@ -77,34 +77,43 @@ pub fn finish(api: &OpenApi) -> Value {
 }
 
 /// Refusals that any call may meet, by the name they are referred to.
-const SHARED: [(&str, &str); 10] = [
+const SHARED: [(&str, &str); 12] = [
     ("400", "The request cannot be read"),
     ("401", "No access token, or one that is not valid"),
     ("403", "The caller's role does not allow this"),
     ("404", "There is nothing here, or nothing of the caller's"),
     ("408", "The body took too long to arrive"),
+    ("409", "`still_running`: the first call with this Idempotency-Key has not answered yet"),
     ("413", "The body is too large"),
     ("415", "The body is not application/json"),
     ("422", "The request has faults; `errors` names each field"),
     ("429", "Too many calls; Retry-After says when to come back"),
+    ("500", "A mistake of ours"),
     ("503", "Something we need cannot answer right now; nothing was lost, come back after Retry-After"),
 ];
 
 fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
+    call.insert("operationId".to_owned(), operation_id(method, path).into());
+    for (status, response) in call["responses"].as_object_mut().into_iter().flatten() {
+        as_problem(status, response);
+    }
+    if !path.starts_with("/v1/") {
+        return;
+    }
     let is_public = !call.contains_key("security");
     let has_body = call.contains_key("requestBody");
     let is_change = !matches!(method, "get" | "head");
     let has_role = path.starts_with("/v1/admin/");
+    let parameters = call.get("parameters").and_then(Value::as_array);
+    let has_query = parameters.is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));
 
-    for response in call["responses"].as_object_mut().into_iter().flatten() {
-        as_problem(response.0, response.1);
-    }
     let applies = |status: &str| match status {
         "401" => !is_public,
         "403" => has_role,
         "404" => path.contains('{'),
         "400" | "408" | "413" | "415" => has_body,
-        "422" => is_change,
+        "409" => is_change,
+        "422" => is_change || has_query,
         _ => true,
     };
     for (status, _) in SHARED.into_iter().filter(|(status, _)| applies(status)) {
@@ -123,6 +132,13 @@ fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }));
     }
+}
+
+/// `post_events_id_holds`: handlers of several resources have the same name, paths have not.
+fn operation_id(method: &str, path: &str) -> String {
+    let words =
+        path.trim_start_matches("/v1").split(['/', '{', '}', '-', '.']).filter(|word| !word.is_empty());
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
 /// Handlers name the refusals that are their own; all of them are problem documents.
@@ -170,7 +186,7 @@ mod tests {
         let mut call = json!({"responses": {"201": {"description": "made"}}, "requestBody": {}});
         complete("/v1/admin/events", "post", call.as_object_mut().expect("a call"));
         let responses = call["responses"].as_object().expect("responses");
-        for status in ["201", "400", "403", "408", "413", "415", "422", "429", "503"] {
+        for status in ["201", "400", "403", "408", "409", "413", "415", "422", "429", "500", "503"] {
             assert!(responses.contains_key(status), "{status}");
         }
         assert!(!responses.contains_key("404"), "there is no id in this path");

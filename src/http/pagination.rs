@@ -98,7 +98,8 @@ mod tests {
     use axum::http::Request;
 
     async fn asked(query: &str) -> Result<Page, Problem> {
-        let (mut parts, ()) = Request::get(format!("/list?{query}")).body(()).expect("a request").into_parts();
+        let (mut parts, ()) =
+            Request::get(format!("/list?{query}")).body(()).expect("a request").into_parts();
         Query::<Page>::from_request_parts(&mut parts, &()).await.map(|Query(page)| page)
     }
 

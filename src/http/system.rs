@@ -71,7 +71,8 @@ async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
     if app.closing.is_cancelled() {
         return Err(Code::Unavailable.detail("This node is going down."));
     }
-    let ((postgres, migrations), (redis, eviction)) = tokio::join!(ask_postgres(&app.pg), ask_redis(&app.redis));
+    let ((postgres, migrations), (redis, eviction)) =
+        tokio::join!(ask_postgres(&app.pg), ask_redis(&app.redis));
     let checks = Checks { postgres, migrations, redis, eviction };
     if [postgres, migrations, redis, eviction].iter().all(|check| *check == OK) {
         Ok(Json(Ready { status: "ready", checks }))
@@ -86,7 +87,8 @@ const AWAY: &str = "does not answer";
 const UNKNOWN: &str = "unknown";
 
 async fn ask_postgres(pool: &PgPool) -> (&'static str, &'static str) {
-    let applied = sqlx::query_as::<_, (i64,)>("select version from _sqlx_migrations where success").fetch_all(pool);
+    let applied =
+        sqlx::query_as::<_, (i64,)>("select version from _sqlx_migrations where success").fetch_all(pool);
     match tokio::time::timeout(HELLO, applied).await {
         Ok(Ok(applied)) => {
             let missing = MIGRATIONS.iter().any(|wanted| !applied.contains(&(wanted.version,)));
@@ -112,18 +114,27 @@ async fn ask_redis(redis: &Redis) -> (&'static str, &'static str) {
 fn eviction(info: &redis::Value) -> &'static str {
     let mut texts = Vec::new();
     collect_texts(info, &mut texts);
-    let mut policies =
-        texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("maxmemory_policy:")).peekable();
+    let mut policies = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.strip_prefix("maxmemory_policy:"))
+        .peekable();
     if policies.peek().is_none() {
         return UNKNOWN;
     }
-    if policies.all(|policy| policy.trim() == "noeviction") { OK } else { "maxmemory-policy must be noeviction" }
+    if policies.all(|policy| policy.trim() == "noeviction") {
+        OK
+    } else {
+        "maxmemory-policy must be noeviction"
+    }
 }
 
 fn collect_texts(value: &redis::Value, texts: &mut Vec<String>) {
     match value {
         redis::Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(bytes).into_owned()),
-        redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => texts.push(text.clone()),
+        redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => {
+            texts.push(text.clone());
+        }
         redis::Value::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
         redis::Value::Map(pairs) => pairs.iter().for_each(|(_, value)| collect_texts(value, texts)),
         _ => {}
