@@ -27,21 +27,61 @@ const LONG: Duration = Duration::from_mins(15);
 
 #[derive(Debug, Clone)]
 enum Op {
-    Hold { owner: Id, wish: What, replaces: Option<Id> },
-    Again { hold: Id, owner: Option<Id>, other_wish: bool },
-    Pin { hold: Id, owner: Option<Id>, order: Option<Id> },
-    Claim { hold: Id, owner: Option<Id>, seats: Option<BTreeSet<u32>> },
-    Sell { hold: Id, seats: Option<BTreeSet<u32>> },
-    Release { hold: Id, owner: Option<Id>, by_order: bool },
-    Free { hold: Id },
+    Hold {
+        owner: Id,
+        wish: What,
+        replaces: Option<Id>,
+    },
+    Again {
+        hold: Id,
+        owner: Option<Id>,
+        other_wish: bool,
+    },
+    Pin {
+        hold: Id,
+        owner: Option<Id>,
+        order: Option<Id>,
+    },
+    Claim {
+        hold: Id,
+        owner: Option<Id>,
+        seats: Option<BTreeSet<u32>>,
+    },
+    Sell {
+        hold: Id,
+        seats: Option<BTreeSet<u32>>,
+    },
+    Release {
+        hold: Id,
+        owner: Option<Id>,
+        by_order: bool,
+    },
+    Free {
+        hold: Id,
+    },
     Block(BTreeSet<u32>),
     Unblock(BTreeSet<u32>),
-    Repair { ordinal: u32, seen: bool, truth: u8, hold: Id },
+    Repair {
+        ordinal: u32,
+        seen: bool,
+        truth: u8,
+        hold: Id,
+    },
     Lapse(Id),
     MakeDue(Id),
-    Lose(u32),
+    /// A flag of the hold is lost, as in a failover.
+    Lose(Id),
+    /// Somebody takes a seat whose flag is gone before any sweep has been there.
+    TakeOver {
+        owner: Id,
+    },
     Sweep,
-    Configure { orphan_rule: bool, limit: Option<u32>, closed: bool, waiting: bool },
+    Configure {
+        orphan_rule: bool,
+        limit: Option<u32>,
+        closed: bool,
+        waiting: bool,
+    },
 }
 
 fn some_seats(most: usize) -> impl Strategy<Value = BTreeSet<u32>> {
@@ -96,8 +136,9 @@ fn an_op() -> impl Strategy<Value = Op> {
             Op::Repair { ordinal: seats.into_iter().next().unwrap_or(0), seen, truth, hold }
         }),
         3 => hold.clone().prop_map(Op::Lapse),
-        1 => hold.prop_map(Op::MakeDue),
-        1 => some_seats(1).prop_map(|seats| Op::Lose(seats.into_iter().next().unwrap_or(0))),
+        1 => hold.clone().prop_map(Op::MakeDue),
+        2 => hold.prop_map(Op::Lose),
+        3 => (0..3usize).prop_map(|owner| Op::TakeOver { owner }),
         2 => Just(Op::Sweep),
         1 => (any::<bool>(), prop_oneof![Just(None), (2..9u32).prop_map(Some)], prop::bool::weighted(0.1), prop::bool::weighted(0.2))
             .prop_map(|(orphan_rule, limit, closed, waiting)| Op::Configure { orphan_rule, limit, closed, waiting }),
@@ -129,6 +170,10 @@ impl Pair {
             told: BTreeMap::new(),
             last: "0-0".into(),
         }
+    }
+
+    fn ordinals(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.model.seats.len()).unwrap()
     }
 
     fn wish(&self, wish: &Wish) -> (EngineWish, Option<HoldId>) {
@@ -254,8 +299,7 @@ impl Pair {
             Op::Free { hold } => {
                 let id = pick(*hold)?;
                 let sold = |seat: &u32| self.model.seats[*seat as usize] == Seat::Sold(id);
-                let seats: BTreeSet<u32> =
-                    (0..self.model.seats.len() as u32).filter(sold).chain([0]).collect();
+                let seats: BTreeSet<u32> = self.ordinals().filter(sold).chain([0]).collect();
                 let ordinals: Vec<u32> = seats.iter().copied().collect();
                 let owner = self.holds[id].1;
                 let freed = engine.free(event, self.orders[id], self.owners[owner], &ordinals).await.unwrap();
@@ -306,13 +350,23 @@ impl Pair {
                 self.model.make_due(id);
                 (String::new(), String::new())
             }
-            Op::Lose(ordinal) => {
-                if let Seat::Held(_) = self.model.seats[*ordinal as usize] {
-                    let flag = Keys::of(event).flag(*ordinal);
-                    let _: i64 = self.house.ask(redis::cmd("DEL").arg(flag)).await;
-                }
-                self.model.lose(*ordinal);
+            Op::Lose(hold) => {
+                let id = pick(*hold)?;
+                let seats = &self.model.holds.get(&id)?.seats;
+                let ordinal =
+                    seats.iter().copied().find(|&seat| self.model.seats[seat as usize] == Seat::Held(id))?;
+                let flag = Keys::of(event).flag(ordinal);
+                let _: i64 = self.house.ask(redis::cmd("DEL").arg(flag)).await;
+                self.model.lose(ordinal);
                 (String::new(), String::new())
+            }
+            Op::TakeOver { owner } => {
+                let lapsed = self.model.seats.iter().position(|seat| *seat == Seat::Lapsed)?;
+                let seats = BTreeSet::from([u32::try_from(lapsed).unwrap()]);
+                let what = What::Seats { seats, places: BTreeSet::new(), areas: vec![] };
+                let wish = Wish { what, replaces: None };
+                self.holds.push((HoldId::of(1, Uuid::new_v4()), *owner, wish.clone()));
+                self.asks(count, *owner, &wish).await
             }
             Op::Sweep => {
                 let swept = engine.sweep(event).await.unwrap();
@@ -344,10 +398,11 @@ impl Pair {
     async fn agrees(&mut self) -> Result<(), TestCaseError> {
         let planes = self.house.engine.snapshot(self.event).await.unwrap();
         let bit = |plane: &[u8], at: usize| plane[at / 8] & (0x80 >> (at % 8)) != 0;
-        let seats: Vec<u32> = (0..self.model.seats.len() as u32).collect();
+        let seats: Vec<u32> = self.ordinals().collect();
         let flags = self.house.engine.flags(self.event, &seats).await.unwrap();
         self.listen().await;
-        for (at, seat) in self.model.seats.iter().enumerate() {
+        for (ordinal, seat) in self.ordinals().zip(&self.model.seats) {
+            let at = ordinal as usize;
             let (bits, flag, told) = match seat {
                 Seat::Free => ([false, false, false], None, "free"),
                 Seat::Aisle => ([true, true, false], None, "free"),
@@ -359,7 +414,7 @@ impl Pair {
             let found = [bit(&planes.taken, at), bit(&planes.sold, at), bit(&planes.blocked, at)];
             prop_assert_eq!(found, bits, "the planes of seat {} that is {:?}", at, seat);
             prop_assert_eq!(&flags[at], &flag, "the flag of seat {} that is {:?}", at, seat);
-            let heard = self.told.get(&(at as u32)).copied().unwrap_or("free");
+            let heard = self.told.get(&ordinal).copied().unwrap_or("free");
             prop_assert_eq!(heard, told, "what the feed told of seat {} that is {:?}", at, seat);
         }
         let [.., deadlines, owners, _] = Keys::of(self.event).shared();

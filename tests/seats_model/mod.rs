@@ -74,6 +74,10 @@ impl Model {
         }
     }
 
+    fn size(&self) -> u32 {
+        u32::try_from(self.seats.len()).unwrap()
+    }
+
     fn at(&self, ordinal: u32) -> Seat {
         self.seats[ordinal as usize]
     }
@@ -148,7 +152,7 @@ impl Model {
         let hold = self.holds.get_mut(&id).unwrap();
         (hold.live, hold.due) = (false, false);
         let (owner, seats) = (hold.owner, hold.seats.len());
-        self.count(owner, -i64::try_from(seats).unwrap());
+        self.count(owner, -signed(seats));
     }
 
     // --- holding --------------------------------------------------------------------------------------
@@ -186,7 +190,7 @@ impl Model {
             Err(why) => return why,
         };
         let has = self.owners.get(&owner).copied().unwrap_or(0);
-        let would = has - own.len() as i64 + chosen.len() as i64;
+        let would = has - signed(own.len()) + signed(chosen.len());
         if self.limit.is_some_and(|limit| would > i64::from(limit)) {
             return said("limit", (self.limit, has));
         }
@@ -196,7 +200,7 @@ impl Model {
             (old.live, old.due) = (false, false);
         }
         chosen.iter().for_each(|&seat| self.put(seat, Seat::Held(id)));
-        self.count(owner, chosen.len() as i64 - own.len() as i64);
+        self.count(owner, signed(chosen.len()) - signed(own.len()));
         let answer = said("held", &chosen);
         let hold =
             Hold { owner, seats: chosen, order: None, live: true, due: false, wish: Some(wish.clone()) };
@@ -243,7 +247,7 @@ impl Model {
     /// Run by run: what is left of each, and whether a single seat in it could have been avoided.
     fn orphans(&self, seats: &BTreeSet<u32>, own: &BTreeSet<u32>) -> BTreeMap<u32, &'static str> {
         let open = |seat: u32| seats.contains(&seat) || own.contains(&seat) || self.at(seat) == Seat::Free;
-        let all: Vec<u32> = (0..self.seats.len() as u32).collect();
+        let all: Vec<u32> = (0..self.size()).collect();
         let mut refused = BTreeMap::new();
         for run in all.split(|&seat| !open(seat)) {
             let left: Vec<u32> = run.iter().copied().filter(|seat| !seats.contains(seat)).collect();
@@ -275,7 +279,7 @@ impl Model {
             .collect();
         let strands_nobody = |first: &&u32| {
             let left = beside(&mut (0..**first).rev());
-            let right = beside(&mut (**first + quantity..self.seats.len() as u32));
+            let right = beside(&mut (**first + quantity..self.size()));
             left != 1 && right != 1
         };
         if let Some(&first) = starts.iter().find(strands_nobody).or(starts.first()) {
@@ -331,7 +335,7 @@ impl Model {
             None => (BTreeSet::new(), None),
         };
         let all: BTreeSet<u32> = before.union(&unsold).copied().collect();
-        self.count(owner, (all.len() - before.len()) as i64);
+        self.count(owner, signed(all.len() - before.len()));
         self.holds.insert(id, Hold { owner, seats: all, order: Some(order), live: true, due: false, wish });
         if again { "taken again".into() } else { "kept".into() }
     }
@@ -348,7 +352,7 @@ impl Model {
                 (hold.live, hold.due) = (!hold.seats.is_empty(), false);
             }
         }
-        self.count(owner, fresh as i64 - moved as i64);
+        self.count(owner, signed(fresh) - signed(moved));
         said("sold", fresh)
     }
 
@@ -377,7 +381,7 @@ impl Model {
         let mine: Vec<u32> =
             seats.iter().copied().filter(|&seat| self.at(seat) == Seat::Sold(order)).collect();
         mine.iter().for_each(|&seat| self.put(seat, Seat::Free));
-        self.count(owner, -(mine.len() as i64));
+        self.count(owner, -signed(mine.len()));
         said("freed", mine.len())
     }
 
@@ -452,4 +456,8 @@ impl Model {
 /// One way to write an answer, for the model and for the engine.
 pub fn said(what: &str, detail: impl Debug) -> String {
     format!("{what} {detail:?}")
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap()
 }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 pub struct Servers {
     pub url: String,
     guards: Vec<Child>,
+    socket: Option<PathBuf>,
 }
 
 /// One node behind a unix socket.
@@ -33,10 +34,20 @@ pub async fn single() -> &'static str {
 
 /// A node that nobody else uses, for tests that stop it.
 pub fn own() -> Servers {
-    let dir = folder();
-    let socket = dir.join("redis.sock");
-    let guard = start(&dir, &["--port", "0", "--unixsocket", text(&socket)]);
-    Servers { url: format!("redis+unix://{}", text(&socket)), guards: vec![guard] }
+    let socket = folder().join("redis.sock");
+    let url = format!("redis+unix://{}", text(&socket));
+    Servers { url, guards: vec![start_behind(&socket)], socket: Some(socket) }
+}
+
+fn start_behind(socket: &Path) -> Child {
+    let dir = socket.parent().expect("a socket lies in a folder");
+    std::fs::create_dir_all(dir).expect("the folder for temporary files is writable");
+    start(dir, &["--port", "0", "--unixsocket", text(socket)])
+}
+
+/// Waits until the server answers.
+pub async fn up(url: &str) {
+    answers(url).await;
 }
 
 /// Three masters that share the slots.
@@ -50,7 +61,7 @@ pub async fn cluster() -> &'static str {
             start(&folder(), &["--port", &port, "--cluster-enabled", "yes", "--cluster-port", &bus])
         });
         let hosts = ports.map(|[port, bus]| format!("127.0.0.1:{port}@{bus}"));
-        Servers { url: hosts.join(","), guards: guards.into() }
+        Servers { url: hosts.join(","), guards: guards.into(), socket: None }
     });
     FORMED.get_or_init(|| form(&servers.url)).await;
     static URL: OnceLock<String> = OnceLock::new();
@@ -67,6 +78,14 @@ impl Servers {
             drop(guard.stdin.take());
             let _ = guard.wait();
         }
+        self.guards.clear();
+    }
+
+    /// Starts the node again at the same address, empty.
+    pub async fn restart(&mut self) {
+        let socket = self.socket.as_ref().expect("a single node");
+        self.guards = vec![start_behind(socket)];
+        up(&self.url).await;
     }
 }
 
@@ -208,6 +227,17 @@ impl House {
             }
         }
         self.make_due(event, hold).await;
+    }
+
+    /// Holds of one seat each whose time has passed, all due and not one swept.
+    pub async fn lapsed(&self, event: EventId, seats: std::ops::Range<u32>) {
+        let mut held = Vec::new();
+        for seat in seats {
+            held.push(self.engine.hold(&ask(event, AccountId::new(), &[seat])).await.unwrap().hold);
+        }
+        for hold in held {
+            self.lapse(event, hold).await;
+        }
     }
 
     /// Puts a hold's deadline behind us, whatever its flags say.
