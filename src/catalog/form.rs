@@ -97,7 +97,6 @@ pub struct RowForm {
 
 /// Seats one by one, or how many.
 #[derive(Debug, Clone, ToSchema)]
-#[schema(value_type = Object)]
 pub enum SeatsForm {
     Count(i64),
     List(Vec<SeatForm>),

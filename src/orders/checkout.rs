@@ -15,7 +15,7 @@ use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims, confirm};
-use crate::seats::{By, Claimed, Held, Pinned};
+use crate::seats::{Asker, Claimed, Held, Pinned};
 use crate::stores::postgres::within;
 
 /// Who checks out which hold, in which request.
@@ -46,7 +46,7 @@ impl Desk {
         if hold.owner != ask.customer {
             return Err(OrdersError::NoSuchHold);
         }
-        if !hold.alive {
+        if !hold.live {
             return Err(OrdersError::HoldExpired);
         }
 
@@ -132,7 +132,7 @@ impl Desk {
         hold: &Held,
         refused: Vec<RefusedSeat>,
     ) -> Result<T, OrdersError> {
-        if let Err(error) = self.seats.release(hold.event, hold.hold, By::Owner(hold.owner)).await {
+        if let Err(error) = self.seats.release(hold.event, hold.hold, Asker::Owner(hold.owner)).await {
             tracing::warn!(%error, hold.id = %hold.hold, "a refused hold waits for its deadline");
         }
         let ordinals: Vec<_> = refused.iter().filter_map(|seat| chart.ordinal(&seat.id)).collect();

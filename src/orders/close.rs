@@ -111,8 +111,7 @@ impl Desk {
                 | IntentStatus::RequiresPaymentMethod
                 | IntentStatus::RequiresConfirmation
                 | IntentStatus::RequiresAction
-                | IntentStatus::RequiresCapture
-                | IntentStatus::Unknown => Door::Moving,
+                | IntentStatus::RequiresCapture => Door::Moving,
             },
         })
     }
@@ -130,7 +129,7 @@ impl Desk {
             }
             // Stripe keeps a failure under this key or refuses the payment: there is nothing that a customer
             // could ever have been given.
-            Err(PaymentsError::Refused { .. } | PaymentsError::Replayed { .. }) => Ok(None),
+            Err(PaymentsError::Refused { .. } | PaymentsError::StoredFailure { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

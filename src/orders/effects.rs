@@ -12,7 +12,7 @@ use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal, RefundId};
 use crate::orders::error::OrdersError;
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims};
-use crate::seats::By;
+use crate::seats::Asker;
 use crate::stores::postgres::{Outage, within};
 
 /// An effect that is refused, rather than unanswered, is tried this often before it is parked for a person.
@@ -192,7 +192,7 @@ impl Desk {
             self.seats.sell(event, order, hold, owner, ordinals).await?;
         } else if !what.state.is_open() {
             // The hold is gone if this order ever sold its seats; both calls compare before they delete.
-            self.seats.release(event, hold, By::Order(order)).await?;
+            self.seats.release(event, hold, Asker::Order(order)).await?;
             self.seats.free(event, order, owner, ordinals).await?;
         }
         Ok(())

@@ -68,8 +68,13 @@ impl OrdersError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Outage(_) => true,
-            Self::Seats(error) => matches!(error, SeatsError::Redis(_) | SeatsError::NotReady(_)),
-            Self::Payments(error) => matches!(error, PaymentsError::Outage { .. }),
+            Self::Seats(error) => matches!(
+                error,
+                SeatsError::Redis(_) | SeatsError::NotReady(_) | SeatsError::Unsettled(_) | SeatsError::Superseded
+            ),
+            Self::Payments(error) => {
+                matches!(error, PaymentsError::Outage { .. } | PaymentsError::StoredFailure { .. })
+            },
             Self::Catalog(error) => matches!(error, CatalogError::Outage(_)),
             _ => false,
         }

@@ -78,7 +78,7 @@ impl Desk {
         }
         let sent = match self.sent_before(&due).await? {
             Some(sent) => sent,
-            None => self.payments.refund(due.id, &due.payment_intent, due.amount, &metadata(&due)).await?,
+            None => self.payments.refund(due.id, &due.payment_intent, due.amount, metadata(&due)).await?,
         };
         self.record_refund(&due, &sent).await
     }
@@ -88,9 +88,7 @@ impl Desk {
         if OffsetDateTime::now_utc() - due.created_at < KEY_IS_FRESH {
             return Ok(None);
         }
-        let ours = due.id.to_string();
-        let all = self.payments.refunds_of(&due.payment_intent).await?;
-        Ok(all.into_iter().find(|refund| refund.metadata.get("refund_id") == Some(&ours)))
+        Ok(self.payments.refund_made(due.id, &due.payment_intent).await?)
     }
 
     /// Asks Stripe how a pending refund stands.
@@ -138,7 +136,7 @@ impl Desk {
                  returning id",
             )
             .bind(RefundId::new())
-            .bind(&refund.payment_intent)
+            .bind(&refund.intent)
             .bind(refund.amount)
             .bind(&refund.id)
             .fetch_optional(&self.pg)
@@ -226,7 +224,6 @@ async fn money_is_back(tx: &mut PgConnection, due: &Due) -> Result<bool, OrdersE
 
 fn metadata(due: &Due) -> HashMap<String, String> {
     HashMap::from([
-        ("refund_id".to_owned(), due.id.to_string()),
         ("order_id".to_owned(), due.order_id.to_string()),
         ("event_id".to_owned(), due.event_id.to_string()),
     ])

@@ -1,5 +1,7 @@
 //! Opening the money door: one payable PaymentIntent an order, and none for an order that is closed.
 
+use secrecy::ExposeSecret;
+
 use crate::ids::{EventId, OrderId};
 use crate::money::{Currency, Money};
 use crate::orders::error::OrdersError;
@@ -63,11 +65,11 @@ impl Desk {
             return Ok(());
         }
         let intent = match self.payments.open(&wanted.to_open()?).await {
-            Err(PaymentsError::Replayed { .. }) => {
+            Err(failure @ PaymentsError::StoredFailure { .. }) => {
                 // Stripe keeps the failure under this key for a day. Nobody was told the secret of whatever that
                 // attempt made, so nobody can pay it; the next attempt has a key of its own.
                 self.next_attempt(&wanted).await?;
-                return Err(OrdersError::Payments(PaymentsError::Outage { what: "a stored failure".into() }));
+                return Err(failure.into());
             }
             Err(PaymentsError::Refused { message, .. }) => {
                 let why = Because::of(Actor::Stripe, "the payment could not be opened");
@@ -115,7 +117,7 @@ impl Desk {
                 .bind(wanted.order_id)
                 .bind(wanted.attempt)
                 .bind(&intent.id)
-                .bind(intent.client_secret())
+                .bind(intent.client_secret.as_ref().map(ExposeSecret::expose_secret))
                 .execute(&mut *tx)
                 .await?;
             }

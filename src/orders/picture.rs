@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
-use crate::catalog::{Chart, Event};
+use crate::catalog::{Chart, Event, EventState};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
-use crate::seats::{LoadPlan, LoadedClaim, Planes, Repair, Rules, Truth};
+use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Planes, Repair, Rules, SeatState, Truth};
 use crate::stores::postgres::{Outage, within};
 
 /// A held claim whose deadline has passed belongs to an order that is still being closed: it keeps its flag for
@@ -32,14 +33,14 @@ struct Claim {
 }
 
 impl Claim {
-    fn truth(&self) -> Truth {
+    fn kind(&self) -> ClaimKind {
         match (self.order_id, self.hold_id, self.account_id) {
-            (Some(order), Some(_), Some(owner)) if self.state == "sold" => Truth::Sold { order, owner },
+            (Some(order), Some(_), Some(owner)) if self.state == "sold" => ClaimKind::Sold { order, owner },
             (Some(order), Some(hold), Some(owner)) => {
                 let left = Duration::from_secs_f64(self.seconds_left.unwrap_or(0.0).max(0.0));
-                Truth::Held { order, hold, owner, ttl: left.max(LEAST_LEASE) }
+                ClaimKind::Held { order, hold, owner, ttl: left.max(LEAST_LEASE) }
             }
-            _ => Truth::Blocked,
+            _ => ClaimKind::Blocked,
         }
     }
 }
@@ -90,10 +91,10 @@ impl Desk {
             epoch: row.epoch,
             size: chart.size(),
             aisles: chart.aisle_plane(),
-            rules: self.rules_of(&row),
+            rules: Self::rules_of(&row),
             claims: claims
                 .iter()
-                .map(|claim| LoadedClaim { ordinal: claims::as_ordinal(claim.ordinal), truth: claim.truth() })
+                .map(|claim| LoadedClaim { ordinal: claims::as_ordinal(claim.ordinal), kind: claim.kind() })
                 .collect(),
         };
         self.seats.load(&plan).await?;
@@ -109,12 +110,24 @@ impl Desk {
 
     /// Tells Redis an event's rules after they were edited.
     pub async fn apply_rules(&self, event: &Event) -> Result<(), OrdersError> {
-        self.seats.configure(event.id, &self.rules_of(event)).await?;
+        self.seats.configure(event.id, &Self::rules_of(event)).await?;
         Ok(())
     }
 
-    fn rules_of(&self, event: &Event) -> Rules {
-        Rules::of(event, self.clock.hold)
+    /// What the scripts look at of an event.
+    fn rules_of(event: &Event) -> Rules {
+        let millis = |moment: OffsetDateTime| {
+            i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+        };
+        Rules {
+            sale_starts_ms: event.sale_starts_at.map(millis),
+            sale_ends_ms: Some(millis(event.sale_ends_at.unwrap_or(event.ends_at.unwrap_or(event.starts_at)))),
+            max_per_customer: event.max_per_customer,
+            orphan_rule: event.orphan_rule,
+            hold_ms: event.hold_seconds.map(|seconds| i64::from(seconds) * 1000),
+            closed: event.state == EventState::Cancelled,
+            waiting: false,
+        }
     }
 
     /// Compares the picture with the claims and repairs what differs; says how many seats that were.
@@ -167,7 +180,7 @@ impl Desk {
             .map(|(&ordinal, seen)| Repair {
                 ordinal,
                 seen,
-                truth: claims.get(&ordinal).map_or(Truth::Free, Claim::truth),
+                truth: claims.get(&ordinal).map_or(Truth::Free, |claim| claim.kind().into()),
             })
             .collect();
         Ok(self.seats.repair(event, &repairs).await?.into())
@@ -179,7 +192,7 @@ impl Desk {
         let (chart, planes, claims) = self.both_sides(event).await?;
         let claimed: HashSet<_> = claims.iter().map(|claim| claims::as_ordinal(claim.ordinal)).collect();
         let held_without_claim = (0..chart.size())
-            .filter(|&at| planes.is_taken(at) && !planes.is_sold(at) && !claimed.contains(&at));
+            .filter(|&at| planes.state(at) == SeatState::Held && !claimed.contains(&at));
         let mut all = differing(&chart, &planes, &claims);
         all.extend(held_without_claim);
         Ok(all)
@@ -212,10 +225,10 @@ fn differing(chart: &Chart, planes: &Planes, claims: &[Claim]) -> Vec<Ordinal> {
     (0..chart.size())
         .filter(|&at| chart.seat(at).is_some())
         .filter(|at| match states.get(at) {
-            None => planes.is_sold(*at),
-            Some(&"sold") => !planes.is_sold(*at) || planes.is_blocked(*at),
-            Some(&"blocked") => !planes.is_blocked(*at),
-            Some(_) => !planes.is_taken(*at) || planes.is_sold(*at),
+            None => !matches!(planes.state(*at), SeatState::Free | SeatState::Held),
+            Some(&"sold") => planes.state(*at) != SeatState::Sold,
+            Some(&"blocked") => planes.state(*at) != SeatState::Blocked,
+            Some(_) => planes.state(*at) != SeatState::Held,
         })
         .collect()
 }

@@ -39,8 +39,7 @@ impl Desk {
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction
-            | IntentStatus::RequiresCapture
-            | IntentStatus::Unknown => self.state_of(order).await,
+            | IntentStatus::RequiresCapture => self.state_of(order).await,
         }
     }
 
