@@ -107,10 +107,6 @@ pub struct Config {
     #[arg(long, env = "RECONCILE_SECONDS", default_value_t = 30)]
     pub reconcile_seconds: u32,
 
-    /// Changing calls that one customer may make a second on this node, with bursts of twice as many; 0 is no limit.
-    #[arg(long, env = "CALLS_PER_SECOND", default_value_t = 100)]
-    pub calls_per_second: u32,
-
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,

@@ -11,7 +11,6 @@ use utoipa_axum::routes;
 use super::AppState;
 use super::extract::Json;
 use super::idempotency::Operation;
-use super::limits::Limits;
 use super::me::AccountBody;
 use super::problem::{Problem, ProblemBody};
 use crate::accounts::{Accounts, SignedIn};
@@ -95,18 +94,14 @@ async fn register(
 }
 
 /// Signs in.
-///
-/// After some thirty attempts in a short while, an address is answered 429 for a moment.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, description = "Signed in", body = TokensBody),
     (status = 401, description = "`bad_credentials`", body = ProblemBody),
 ))]
 async fn login(
     State(accounts): State<Accounts>,
-    State(limits): State<Limits>,
     Json(who): Json<Login>,
 ) -> Result<Json<TokensBody>, Problem> {
-    limits.attempt(&who.email)?;
     Ok(Json(accounts.login(&who.email, &who.password).await?.into()))
 }
 

@@ -66,14 +66,9 @@ impl From<OrdersError> for Problem {
 impl From<PaymentsError> for Problem {
     fn from(error: PaymentsError) -> Self {
         match error {
-            PaymentsError::Outage { retry_after, .. } => {
-                let wait =
-                    retry_after.map_or(1, |wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1));
-                Self::outage(error).retry_after(wait)
-            }
-            PaymentsError::StoredFailure { .. } => Self::outage(error),
+            PaymentsError::Outage { .. } => Self::outage(error),
             PaymentsError::Refused { .. } => payment_refused(&error),
-            PaymentsError::Unexpected(_) | PaymentsError::Unreadable { .. } => Self::internal(error),
+            PaymentsError::Unexpected(_) => Self::internal(error),
         }
     }
 }

@@ -18,7 +18,6 @@ pub mod idempotency;
 mod intake;
 mod json;
 mod layers;
-mod limits;
 mod live;
 mod me;
 mod openapi;
@@ -74,7 +73,6 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), idempotency::remember))
         .layer(from_fn(intake::hurry))
         .layer(from_fn(intake::receive))
-        .layer(from_fn_with_state(app.clone(), limits::pace))
         .layer(from_fn_with_state(app.clone(), extract::identify))
         .layer(from_fn(layers::only_problems))
         .layer(CatchPanicLayer::custom(layers::panicked))

@@ -7,7 +7,6 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::idempotency::{Once, Seal};
-use super::limits::Limits;
 use crate::accounts::Accounts;
 use crate::app::App;
 use crate::catalog::Catalog;
@@ -30,7 +29,6 @@ pub struct AppState {
     pub pictures: Pictures,
     pub desk: Desk,
     pub once: Once,
-    pub limits: Limits,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
 }
@@ -40,7 +38,6 @@ impl From<App> for AppState {
         let secret = app.config.jwt_secret.as_ref().expect("a node does not start without JWT_SECRET");
         Self {
             once: Once::new(app.pg.clone(), app.redis.clone(), Seal::new(secret)),
-            limits: Limits::new(app.config.calls_per_second),
             config: app.config,
             pg: app.pg,
             redis: app.redis,
