@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 use crate::{http, workers};
 
 /// Handles to everything that a node consists of. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct App {
     pub config: Arc<Config>,
     pub pg: PgPool,

@@ -59,9 +59,9 @@ fn lengthened(form: &NewEvent, faults: &mut Faults) -> Option<NewEvent> {
 
 /// Counts before anything is made, so that four billion places cost nothing to refuse.
 fn is_of_a_size(form: &NewEvent, faults: &mut Faults) {
-    let seats = |row: &RowForm| match (&row.seats, row.count) {
+    let seats = |row: &RowForm| match (row.seats.as_ref(), row.count) {
         (Some(SeatsForm::List(list)), _) => list.iter().filter(|seat| !seat.aisle).count() as u64,
-        (Some(SeatsForm::Count(count)), _) | (None, Some(count)) => u64::try_from(*count).unwrap_or(0),
+        (Some(&SeatsForm::Count(count)), _) | (None, Some(count)) => u64::try_from(count).unwrap_or(0),
         (None, None) => 0,
     };
     let rows = form.sections.iter().flat_map(|section| &section.rows);
@@ -145,9 +145,9 @@ fn compile_row(
     next: &mut Ordinal,
 ) -> Vec<SeatPart> {
     let count = |count: i64| vec![SeatForm::default(); usize::try_from(count).unwrap_or(0)];
-    let counted = match (&row.seats, row.count) {
+    let counted = match (row.seats.as_ref(), row.count) {
         (Some(SeatsForm::List(_)), _) | (None, None) => Vec::new(),
-        (Some(SeatsForm::Count(many)), _) | (None, Some(many)) => count(*many),
+        (Some(&SeatsForm::Count(many)), _) | (None, Some(many)) => count(many),
     };
     let list = match &row.seats {
         Some(SeatsForm::List(list)) => list,

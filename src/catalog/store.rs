@@ -214,12 +214,12 @@ impl Catalog {
         .await
     }
 
-    /// Events whose seats can still change hands: published, and not over for more than a day.
+    /// Events whose seats can still change hands: published, and not over for more than a month.
     pub async fn live(&self) -> Result<Vec<Event>, CatalogError> {
         within(async {
             Ok(sqlx::query_as(
                 "select * from events
-                  where state = 'published' and coalesce(ends_at, starts_at) > now() - interval '1 day'
+                  where state = 'published' and greatest(ends_at, starts_at, created_at) > now() - interval '30 days'
                   order by starts_at, id",
             )
             .fetch_all(&self.pg)
@@ -304,13 +304,13 @@ impl Catalog {
     }
 
     fn cell(&self, id: EventId) -> Cell {
-        let mut shelf = self.shelf();
-        if shelf.charts.len() >= MOST_CHARTS && !shelf.charts.contains_key(&id) {
+        let mut known = self.shelf();
+        if known.charts.len() >= MOST_CHARTS && !known.charts.contains_key(&id) {
             // Whichever: one that is still in use is read again.
-            let some = shelf.charts.keys().next().copied();
-            some.map(|some| shelf.charts.remove(&some));
+            let some = known.charts.keys().next().copied();
+            some.map(|some| known.charts.remove(&some));
         }
-        Arc::clone(shelf.charts.entry(id).or_default())
+        Arc::clone(known.charts.entry(id).or_default())
     }
 
     async fn read(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {

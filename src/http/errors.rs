@@ -11,6 +11,7 @@ use crate::ids::Ordinal;
 use crate::orders::{OrdersError, RefusedSeat};
 use crate::payments::PaymentsError;
 use crate::seats::{HoldRefusal, SeatsError};
+use crate::stores::postgres::Outage;
 
 impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
@@ -19,8 +20,15 @@ impl From<CatalogError> for Problem {
             CatalogError::Invalid(faults) => Self::invalid(
                 faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect(),
             ),
+            CatalogError::Unreadable(..) => Self::internal(error),
             CatalogError::Outage(cause) => Self::outage(cause),
         }
+    }
+}
+
+impl From<Outage> for Problem {
+    fn from(cause: Outage) -> Self {
+        Self::outage(cause)
     }
 }
 
@@ -34,6 +42,8 @@ impl From<AccountsError> for Problem {
             AccountsError::BadCredentials => Code::BadCredentials.problem(),
             AccountsError::BadRefreshToken => Code::BadRefreshToken.problem(),
             AccountsError::NotFound => Code::NotFound.problem(),
+            AccountsError::Busy => Self::outage(error),
+            AccountsError::Crypto(_) => Self::internal(error),
             AccountsError::Outage(cause) => Self::outage(cause),
         }
     }
@@ -66,9 +76,9 @@ impl From<OrdersError> for Problem {
 impl From<PaymentsError> for Problem {
     fn from(error: PaymentsError) -> Self {
         match error {
-            PaymentsError::Outage { .. } => Self::outage(error),
+            PaymentsError::Outage { .. } | PaymentsError::StoredFailure { .. } => Self::outage(error),
             PaymentsError::Refused { .. } => payment_refused(&error),
-            PaymentsError::Unexpected(_) => Self::internal(error),
+            PaymentsError::Unexpected(_) | PaymentsError::Unreadable { .. } => Self::internal(error),
         }
     }
 }

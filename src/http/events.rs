@@ -38,8 +38,7 @@ pub enum EventStatus {
 impl EventStatus {
     /// `free` is `None` where nobody has counted.
     fn of(event: &Event, free: Option<u32>, now: OffsetDateTime) -> Self {
-        let is_over = event.sale_ends_at.is_some_and(|end| end <= now)
-            || event.ends_at.unwrap_or(event.starts_at) <= now;
+        let is_over = event.sale_ends_at.or(event.ends_at).is_some_and(|end| end <= now);
         if event.state == EventState::Cancelled {
             Self::Cancelled
         } else if is_over {

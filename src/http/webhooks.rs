@@ -15,6 +15,9 @@ use crate::http::problem::{Code, Problem};
 use crate::payments::{Notice, signature};
 use crate::telemetry::Metrics;
 
+/// A signature older than this is a replay. Stripe signs each delivery anew, so its retries are never stale.
+const TOLERANCE_SECONDS: i64 = 300;
+
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(stripe))
 }
@@ -32,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 async fn stripe(State(app): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    signature::verify(header, &body, &secrets(&app), now).map_err(|error| {
+    signature::verify(header, &body, &secrets(&app), now, TOLERANCE_SECONDS).map_err(|error| {
         Metrics::count(&app.metrics.webhooks, "unsigned");
         tracing::warn!(%error, "a webhook is refused");
         Code::BadSignature.problem()

@@ -58,7 +58,7 @@ pub struct Clock {
 }
 
 /// Everything that turns holds into sold seats and back. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Desk {
     pg: PgPool,
     catalog: Catalog,

@@ -34,7 +34,7 @@ impl Wanted {
         Ok(NewIntent {
             order: self.order_id,
             event: self.event_id,
-            attempt: u32::try_from(self.attempt).unwrap_or(1),
+            attempt: self.attempt,
             amount: Money::new(self.amount, currency),
             request_id: self.request_id.clone(),
         })

@@ -121,7 +121,7 @@ impl Desk {
         };
         Rules {
             sale_starts_ms: event.sale_starts_at.map(millis),
-            sale_ends_ms: Some(millis(event.sale_ends_at.unwrap_or(event.ends_at.unwrap_or(event.starts_at)))),
+            sale_ends_ms: event.sale_ends_at.or(event.ends_at).map(millis),
             max_per_customer: event.max_per_customer,
             orphan_rule: event.orphan_rule,
             hold_ms: event.hold_seconds.map(|seconds| i64::from(seconds) * 1000),

@@ -177,13 +177,11 @@ impl Desk {
 async fn own_payment(tx: &mut PgConnection, order: &Locked, intent: &Intent) -> Result<bool, OrdersError> {
     let adopted = sqlx::query(
         "update payments set payment_intent = $3
-          where event_id = $1 and order_id = $2 and (payment_intent = $3
-                or (payment_intent is null and attempt::text = $4))",
+          where event_id = $1 and order_id = $2 and (payment_intent = $3 or payment_intent is null)",
     )
     .bind(order.event_id)
     .bind(order.id)
     .bind(&intent.id)
-    .bind(intent.metadata.get("attempt").map_or("1", String::as_str))
     .execute(tx)
     .await?;
     Ok(adopted.rows_affected() == 1)

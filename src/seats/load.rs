@@ -124,4 +124,12 @@ impl Engine {
         let mut redis = self.redis.clone();
         Ok(redis::cmd("HGET").arg(meta).arg("epoch").query_async(&mut redis).await?)
     }
+
+    /// Names the server processes that answer: another name means a restart or a failover.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn server(&self) -> Result<String, SeatsError> {
+        Ok(self.redis.run_id().await?.join(" "))
+    }
 }

@@ -93,6 +93,12 @@ impl Planes {
         Version { epoch: self.epoch, feed: self.feed_id }
     }
 
+    /// What a seat is. An ordinal that is no seat says `Sold`, like an aisle.
+    #[must_use]
+    pub fn state(&self, ordinal: Ordinal) -> SeatState {
+        state_in([&self.taken, &self.sold, &self.blocked], ordinal)
+    }
+
     /// Makes one seat what a change says. A seat outside the planes is nobody's and left out.
     pub(super) fn put(&mut self, ordinal: Ordinal, state: SeatState) {
         for (plane, on) in [&mut self.taken, &mut self.sold, &mut self.blocked].into_iter().zip(state.bits())
@@ -123,15 +129,18 @@ impl View {
     /// What a seat is. An ordinal that is no seat says `Sold`, like an aisle.
     #[must_use]
     pub fn state(&self, ordinal: Ordinal) -> SeatState {
-        let bit = |plane: &[u8]| {
-            plane.get(ordinal as usize / 8).is_none_or(|byte| byte & (0x80 >> (ordinal % 8)) != 0)
-        };
-        match (bit(&self.taken), bit(&self.sold), bit(&self.blocked)) {
-            (false, ..) => SeatState::Free,
-            (true, false, _) => SeatState::Held,
-            (true, true, true) if (ordinal as usize) < self.blocked.len() * 8 => SeatState::Blocked,
-            (true, true, _) => SeatState::Sold,
-        }
+        state_in([&self.taken, &self.sold, &self.blocked], ordinal)
+    }
+}
+
+fn state_in([taken, sold, blocked]: [&[u8]; 3], ordinal: Ordinal) -> SeatState {
+    let bit =
+        |plane: &[u8]| plane.get(ordinal as usize / 8).is_none_or(|byte| byte & (0x80 >> (ordinal % 8)) != 0);
+    match (bit(taken), bit(sold), bit(blocked)) {
+        (false, ..) => SeatState::Free,
+        (true, false, _) => SeatState::Held,
+        (true, true, true) if (ordinal as usize) < blocked.len() * 8 => SeatState::Blocked,
+        (true, true, _) => SeatState::Sold,
     }
 }
 
