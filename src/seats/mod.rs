@@ -8,7 +8,7 @@ mod checkout;
 mod errors;
 mod feed;
 mod hold;
-mod keys;
+pub mod keys;
 mod load;
 mod operate;
 mod picture;

@@ -79,9 +79,9 @@ impl Counts {
 
 impl Planes {
     /// Planes of different lengths are made as long as the longest: what is missing is free.
-    pub(super) fn new(epoch: i32, feed_id: FeedId, places: u32, planes: [Vec<u8>; 3]) -> Self {
-        let length = planes.iter().map(Vec::len).max().unwrap_or(0);
-        let [taken, sold, blocked] = planes.map(|mut plane| {
+    pub(super) fn new(epoch: i32, feed_id: FeedId, places: u32, bits: [Vec<u8>; 3]) -> Self {
+        let length = bits.iter().map(Vec::len).max().unwrap_or(0);
+        let [taken, sold, blocked] = bits.map(|mut plane| {
             plane.resize(length, 0);
             plane
         });

@@ -48,7 +48,7 @@ enum Wire {
 /// What an address means, kept to open connections of one's own.
 #[derive(Clone)]
 enum Plan {
-    Single(Client),
+    Single(Box<Client>),
     Sentinel(Sentinel),
     Cluster(Box<redis::cluster::ClusterClient>),
 }
@@ -82,7 +82,7 @@ impl Redis {
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self { wire: Wire::Single(manager), plan: Plan::Single(client) })
+        Ok(Self { wire: Wire::Single(manager), plan: Plan::Single(Box::new(client)) })
     }
 
     fn sentinel(rest: &str, tls: bool) -> Result<Self, RedisError> {
