@@ -11,6 +11,13 @@ use crate::ids::Ordinal;
 use crate::orders::{OrdersError, RefusedSeat};
 use crate::payments::PaymentsError;
 use crate::seats::{HoldRefusal, SeatsError};
+use crate::stores::postgres::Outage;
+
+impl From<Outage> for Problem {
+    fn from(cause: Outage) -> Self {
+        Self::outage(cause)
+    }
+}
 
 impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
