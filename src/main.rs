@@ -152,9 +152,9 @@ async fn run_sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
     let settings = sandbox::SandboxSettings {
         secret_key: args.secret_key,
         publishable_key: args.publishable_key,
-        webhook_secret: args.webhook_secret,
-        webhook_url: args.webhook_url,
+        webhook: args.webhook_url.map(|url| sandbox::WebhookTarget { url, secret: args.webhook_secret }),
         journal: args.journal,
+        public_url: None,
     };
     let sandbox = sandbox::start(settings, listener).await?;
     println!("the sandbox listens on http://{}", sandbox.addr());

@@ -46,14 +46,18 @@ impl Hasher {
         self.run(move || {
             let known = hash.is_some();
             let text = hash.unwrap_or_else(|| NOBODYS.clone());
-            let parsed = PasswordHash::new(&text).map_err(|error| AccountsError::Crypto(error.to_string()))?;
+            let parsed =
+                PasswordHash::new(&text).map_err(|error| AccountsError::Crypto(error.to_string()))?;
             let right = argon2()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
             Ok(right && known)
         })
         .await?
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, AccountsError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AccountsError> {
         let thread = tokio::time::timeout(PATIENCE, Arc::clone(&self.threads).acquire_owned())
             .await
             .map_err(|_| AccountsError::Busy)?
@@ -69,7 +73,8 @@ impl Hasher {
 }
 
 fn argon2() -> Result<Argon2<'static>, AccountsError> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| AccountsError::Crypto(error.to_string()))?;
+    let params =
+        Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| AccountsError::Crypto(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -87,7 +92,8 @@ mod tests {
         let hasher = Hasher::new(1);
         let hash = hasher.hash(SecretString::from("four-quiet-words")).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        let matches = async |text: &str, hash| hasher.matches(SecretString::from(text), hash).await.expect("checked");
+        let matches =
+            async |text: &str, hash| hasher.matches(SecretString::from(text), hash).await.expect("checked");
         assert!(matches("four-quiet-words", Some(hash.clone())).await);
         assert!(!matches("four-quiet-word", Some(hash)).await);
         assert!(!matches("nobody has this password", None).await, "nobody signs in as nobody");

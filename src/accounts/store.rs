@@ -140,10 +140,11 @@ impl Accounts {
     pub async fn logout(&self, token: &SecretString) -> Result<(), AccountsError> {
         within(async {
             let mut db = self.pg.acquire().await?;
-            let family: Option<(Uuid,)> = sqlx::query_as("select family from refresh_tokens where token_hash = $1")
-                .bind(hashed(token))
-                .fetch_optional(&mut *db)
-                .await?;
+            let family: Option<(Uuid,)> =
+                sqlx::query_as("select family from refresh_tokens where token_hash = $1")
+                    .bind(hashed(token))
+                    .fetch_optional(&mut *db)
+                    .await?;
             match family {
                 Some((family,)) => revoke(&mut db, family).await,
                 None => Ok(()),
@@ -270,8 +271,14 @@ fn check(name: &str, email: &str, password: &str) -> Result<(), AccountsError> {
 fn is_address(email: &str) -> bool {
     let plain = email.chars().all(|letter| !letter.is_control() && !letter.is_whitespace());
     let Some((local, domain)) = email.rsplit_once('@') else { return false };
-    let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
-    plain && email.len() <= LONGEST_EMAIL && !local.is_empty() && !local.contains('@') && labels && domain.contains('.')
+    let labels =
+        domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    plain
+        && email.len() <= LONGEST_EMAIL
+        && !local.is_empty()
+        && !local.contains('@')
+        && labels
+        && domain.contains('.')
 }
 
 #[cfg(test)]
@@ -283,7 +290,9 @@ mod tests {
         for good in ["a@b.c", "first.last+tag@mail.example.org", "ü@exämple.de"] {
             assert!(is_address(good), "{good}");
         }
-        for bad in ["", "a", "@b.c", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n", "a\0@b.c"] {
+        for bad in
+            ["", "a", "@b.c", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n", "a\0@b.c"]
+        {
             assert!(!is_address(bad), "{bad:?}");
         }
     }

@@ -184,8 +184,8 @@ impl Chart {
     }
 
     fn standing(&self, ordinal: Ordinal) -> Option<SeatInfo<'_>> {
-        let area =
-            (self.document.areas.iter()).find(|area| (area.first..area.first + area.capacity).contains(&ordinal))?;
+        let area = (self.document.areas.iter())
+            .find(|area| (area.first..area.first + area.capacity).contains(&ordinal))?;
         let category = self.category(area.category);
         Some(SeatInfo {
             id: Cow::Owned(format!("{}-{}", area.key, ordinal - area.first + 1)),
@@ -221,15 +221,12 @@ impl Chart {
                 self.sections[at].clone()
             }
         };
-        let runs = match category {
-            Some(key) => {
-                let at = self.document.categories.iter().position(|category| category.key == key)?;
-                self.categories[at].clone()
-            }
-            None => {
-                let end = self.sections.last().map_or(0, |last| last.end);
-                std::iter::once(0..end).collect()
-            }
+        let runs = if let Some(key) = category {
+            let at = self.document.categories.iter().position(|category| category.key == key)?;
+            self.categories[at].clone()
+        } else {
+            let end = self.sections.last().map_or(0, |last| last.end);
+            std::iter::once(0..end).collect()
         };
         let cut = |run: Range<Ordinal>| run.start.max(within.start)..run.end.min(within.end);
         Some(runs.into_iter().map(cut).filter(|run| !run.is_empty()).collect())

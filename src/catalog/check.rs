@@ -107,12 +107,9 @@ fn title(title: &str, faults: &mut Faults) {
 type Window = (Option<OffsetDateTime>, Option<OffsetDateTime>);
 
 fn moments(starts: OffsetDateTime, ends: Option<OffsetDateTime>, sale: Window, faults: &mut Faults) {
-    for (field, moment) in [
-        ("starts_at", Some(starts)),
-        ("ends_at", ends),
-        ("sale_starts_at", sale.0),
-        ("sale_ends_at", sale.1),
-    ] {
+    for (field, moment) in
+        [("starts_at", Some(starts)), ("ends_at", ends), ("sale_starts_at", sale.0), ("sale_ends_at", sale.1)]
+    {
         if moment.is_some_and(|moment| !(1970..=9000).contains(&moment.year())) {
             faults.add(field, "must be a year from 1970 to 9000");
         }
@@ -134,10 +131,8 @@ pub fn patch(patch: &EventPatch, now: &super::Event, faults: &mut Faults) {
     }
     faults.text("description", patch.description.as_deref().unwrap_or_default(), LONGEST_DESCRIPTION);
     faults.text("venue", patch.venue.as_deref().unwrap_or_default(), LONGEST_TEXT);
-    let sale = (
-        patch.sale_starts_at.unwrap_or(now.sale_starts_at),
-        patch.sale_ends_at.unwrap_or(now.sale_ends_at),
-    );
+    let sale =
+        (patch.sale_starts_at.unwrap_or(now.sale_starts_at), patch.sale_ends_at.unwrap_or(now.sale_ends_at));
     let starts = patch.starts_at.unwrap_or(now.starts_at);
     moments(starts, patch.ends_at.unwrap_or(now.ends_at), sale, faults);
     faults.number("max_per_customer", patch.max_per_customer.flatten(), 1, 1_000_000);

@@ -75,10 +75,8 @@ fn is_of_a_size(form: &NewEvent, faults: &mut Faults) {
 }
 
 fn lay_out(form: &NewEvent) -> Document {
-    let categories: HashMap<_, _> = (0_u16..)
-        .zip(&form.categories)
-        .map(|(at, category)| (category.key.as_str(), at))
-        .collect();
+    let categories: HashMap<_, _> =
+        (0_u16..).zip(&form.categories).map(|(at, category)| (category.key.as_str(), at)).collect();
     // Every reference was checked.
     let category = |key: &str| categories.get(key).copied().unwrap_or_default();
     let named = |name: &Option<String>, key: &str| {
@@ -189,8 +187,7 @@ fn compile_row(
 /// Ids are made of keys and names with hyphens, so two seats may come to the same id by different ways.
 fn has_one_of_each(document: &Document, faults: &mut Faults) {
     let mut seen = HashSet::new();
-    let areas: HashMap<_, _> =
-        document.areas.iter().map(|area| (area.key.as_str(), area.capacity)).collect();
+    let areas: HashMap<_, _> = document.areas.iter().map(|area| (area.key.as_str(), area.capacity)).collect();
     for (s, section) in document.sections.iter().enumerate() {
         for (r, row) in section.rows.iter().enumerate() {
             for (n, seat) in row.seats.iter().enumerate() {

@@ -154,10 +154,12 @@ pub struct EventPatch {
 }
 
 /// A field that is there: `null` is a value, and not the same as being left out.
+#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
 fn given_moment<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Option<OffsetDateTime>>, D::Error> {
     time::serde::rfc3339::option::deserialize(source).map(Some)
 }
 
+#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
 fn given_number<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Option<i64>>, D::Error> {
     Option::deserialize(source).map(Some)
 }

@@ -89,7 +89,7 @@ pub fn row_width(row: &RowForm) -> f32 {
 
 /// An area's rectangle, twice as wide as deep, with room for everybody.
 fn area_size(area: &AreaForm) -> (f32, f32) {
-    let people = near(area.capacity.clamp(1, i64::from(super::MOST_PLACES)) as f64);
+    let people = as_f32(usize::try_from(area.capacity).unwrap_or(1).min(super::MOST_PLACES as usize));
     let depth = (people / 2.0).sqrt().max(2.0).round();
     (depth * 2.0, depth)
 }

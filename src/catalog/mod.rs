@@ -12,7 +12,9 @@ use std::fmt;
 
 pub use self::chart::{Area, Chart, SeatInfo, Section};
 pub use self::document::Category;
-pub use self::form::{AreaForm, CategoryForm, EventPatch, NewEvent, RowForm, SeatForm, SeatsForm, SectionForm};
+pub use self::form::{
+    AreaForm, CategoryForm, EventPatch, NewEvent, RowForm, SeatForm, SeatsForm, SectionForm,
+};
 pub use self::store::{Catalog, Event, EventState};
 
 use crate::stores::postgres::Outage;

@@ -9,8 +9,8 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 
-use super::check::{self, Faults};
 use super::chart::Chart;
+use super::check::{self, Faults};
 use super::compile::compile;
 use super::document::{Document, VERSION};
 use super::form::{EventPatch, NewEvent};
@@ -287,14 +287,16 @@ impl Catalog {
         let known = self.shelf().numbers.get(&number).copied();
         let id = match known {
             Some(id) => id,
-            None => within(async {
-                let found: Option<(EventId,)> = sqlx::query_as("select id from events where number = $1")
-                    .bind(number)
-                    .fetch_optional(&self.pg)
-                    .await?;
-                found.map(|(id,)| id).ok_or(CatalogError::NotFound)
-            })
-            .await?,
+            None => {
+                within(async {
+                    let found: Option<(EventId,)> = sqlx::query_as("select id from events where number = $1")
+                        .bind(number)
+                        .fetch_optional(&self.pg)
+                        .await?;
+                    found.map(|(id,)| id).ok_or(CatalogError::NotFound)
+                })
+                .await?
+            }
         };
         self.chart(id).await
     }

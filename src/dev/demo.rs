@@ -64,9 +64,8 @@ fn in_days(days: i64, hour: u8) -> String {
 }
 
 fn theatre() -> Value {
-    let stalls: Vec<_> = ('A'..='H')
-        .map(|row| json!({ "name": row.to_string(), "seats": 14, "aisles_after": [7] }))
-        .collect();
+    let stalls: Vec<_> =
+        ('A'..='H').map(|row| json!({ "name": row.to_string(), "seats": 14, "aisles_after": [7] })).collect();
     let balcony: Vec<_> = ('J'..='L').map(|row| json!({ "name": row.to_string(), "seats": 16 })).collect();
     json!({
         "title": "The Tempest", "venue": "Harbour Theatre",

@@ -11,7 +11,7 @@ use clap::Args;
 use holdfast::app::App;
 use holdfast::config::Config;
 use holdfast::local::{Secrets, Stack, StackSettings};
-use holdfast::sandbox::{self, Sandbox, SandboxSettings};
+use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
 use holdfast::stores::postgres;
 use holdfast::telemetry;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -53,6 +53,7 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
         fresh: dev.fresh,
         postgres: config.database_url.is_none(),
         redis: config.redis_url.is_none(),
+        durable: true,
     };
     let stack = Stack::start(&settings).await?;
     if config.database_url.is_none() {
@@ -121,9 +122,12 @@ async fn open_sandbox(
     let settings = SandboxSettings {
         secret_key: secret(&config.stripe_secret_key)?,
         publishable_key: config.stripe_publishable_key.clone().unwrap_or_default(),
-        webhook_secret: SecretString::from(first),
-        webhook_url: Some(format!("http://{}/v1/webhooks/stripe", config.listen_addr)),
+        webhook: Some(WebhookTarget {
+            url: format!("http://{}/v1/webhooks/stripe", config.listen_addr),
+            secret: SecretString::from(first),
+        }),
         journal: Some(stack.dir().join("sandbox.journal")),
+        public_url: None,
     };
     let sandbox = sandbox::start(settings, listener).await.context("the sandbox")?;
     config.stripe_api_url = Some(format!("http://{}", sandbox.addr()));
@@ -134,9 +138,14 @@ async fn open_sandbox(
 fn greeting(app: &App, sandbox: Option<&Sandbox>, stack: &Stack) -> String {
     use std::fmt::Write as _;
     let url = app.config.public_url();
-    let mut text = format!("\nHoldfast is open for business.\n\n  shop       {url}\n  API        {url}/docs\n");
+    let mut text =
+        format!("\nHoldfast is open for business.\n\n  shop       {url}\n  API        {url}/docs\n");
     if let Some(sandbox) = sandbox {
-        let _ = writeln!(text, "  sandbox    http://{}   (plays Stripe; its ledger is at /sandbox/ledger)", sandbox.addr());
+        let _ = writeln!(
+            text,
+            "  sandbox    http://{}   (plays Stripe; its ledger is at /sandbox/ledger)",
+            sandbox.addr()
+        );
     }
     let _ = writeln!(text, "  data       {}", stack.dir().display());
     let _ = writeln!(text, "\nSign in with the password {}:\n", demo::PASSWORD);

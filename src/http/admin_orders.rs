@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::AppState;
 use crate::http::admin_events::own_event;
 use crate::http::extract::{Json, Organiser, Path, Query};
 use crate::http::idempotency::Operation;
 use crate::http::orders::{OrderBody, page_of};
 use crate::http::pagination::{Page, Paged};
-use crate::http::AppState;
-use crate::http::request_id::RequestId;
 use crate::http::problem::{FieldFault, Problem, ProblemBody};
+use crate::http::request_id::RequestId;
 use crate::ids::{EventId, OrderId};
 use crate::orders::{GoodWill, SaleReport, Whose};
 
@@ -84,7 +84,10 @@ async fn refund(
     }
     let reason = give_back.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     if reason.is_some_and(|reason| reason.len() > 200 || reason.chars().any(char::is_control)) {
-        return Err(Problem::invalid(vec![FieldFault::new("reason", "must be one line of at most 200 bytes")]));
+        return Err(Problem::invalid(vec![FieldFault::new(
+            "reason",
+            "must be one line of at most 200 bytes",
+        )]));
     }
     let will = GoodWill {
         amount: give_back.amount,

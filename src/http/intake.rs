@@ -58,3 +58,56 @@ pub async fn hurry(request: Request, next: Next) -> Response {
         Err(_) => Problem::outage(format_args!("no answer within {time:?}")).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::routing::{get, post};
+    use std::time::Instant;
+    use tower::ServiceExt;
+
+    async fn never() -> &'static str {
+        std::future::pending().await
+    }
+
+    async fn ask(request: Request) -> StatusCode {
+        let service = Router::new()
+            .route("/v1/admin/events", post(|body: axum::body::Bytes| async move { body.len().to_string() }))
+            .route("/v1/never", get(never))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .layer(from_fn(hurry))
+            .layer(from_fn(receive));
+        service.oneshot(request).await.expect("an answer").status()
+    }
+
+    fn sending(bytes: usize, role: Option<Role>) -> Request {
+        let mut request =
+            Request::post("/v1/admin/events").body(Body::from(vec![b' '; bytes])).expect("a request");
+        if let Some(role) = role {
+            let caller = crate::accounts::Caller { id: crate::ids::AccountId::new(), role };
+            request.extensions_mut().insert(Identity::Known(caller));
+        }
+        request
+    }
+
+    #[tokio::test]
+    async fn only_an_organiser_may_send_a_stadium() {
+        let (small, large, huge) = (1 << 20, 3 << 20, (32 << 20) + 1);
+        assert_eq!(ask(sending(small, None)).await, StatusCode::OK);
+        assert_eq!(ask(sending(large, None)).await, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(ask(sending(large, Some(Role::Customer))).await, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(ask(sending(large, Some(Role::Organiser))).await, StatusCode::OK);
+        assert_eq!(ask(sending(huge, Some(Role::Admin))).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn whatever_does_not_answer_is_given_up_within_two_seconds() {
+        let asked = Instant::now();
+        let request = Request::get("/v1/never").body(Body::empty()).expect("a request");
+        assert_eq!(ask(request).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(asked.elapsed() < Duration::from_secs(2), "took {:?}", asked.elapsed());
+    }
+}

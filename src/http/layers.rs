@@ -107,6 +107,76 @@ pub async fn careful(request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::http::Method;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use serde_json::Value;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    async fn breaks() -> &'static str {
+        panic!("seat 7 is on fire")
+    }
+
+    async fn ask(method: Method, path: &str) -> (Response<()>, Value) {
+        let service = Router::new()
+            .route("/here", get(|| async { "here" }))
+            .route("/breaks", get(breaks))
+            .route("/bare", get(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "length limit exceeded") }))
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(from_fn(only_problems))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(careful));
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        let (parts, body) = service.oneshot(request).await.expect("an answer").into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        (Response::from_parts(parts, ()), serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn a_path_that_leads_nowhere_is_a_problem() {
+        let (answer, problem) = ask(Method::GET, "/nowhere").await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(problem["code"], "not_found");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_method_is_told_the_right_ones() {
+        let (answer, problem) = ask(Method::POST, "/here").await;
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.headers()[header::ALLOW], "GET,HEAD");
+        assert_eq!(problem["code"], "method_not_allowed");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_keeps_its_cause_to_itself() {
+        let (answer, problem) = ask(Method::GET, "/breaks").await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(problem["code"], "internal");
+        assert!(!problem.to_string().contains("fire"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_framework_gets_our_shape() {
+        let (answer, problem) = ask(Method::GET, "/bare").await;
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(problem["code"], "body_too_large");
+    }
+
+    #[tokio::test]
+    async fn every_answer_tells_browsers_to_be_careful() {
+        for path in ["/here", "/nowhere", "/breaks"] {
+            let (answer, _) = ask(Method::GET, path).await;
+            for (name, value) in CAREFUL {
+                assert_eq!(answer.headers()[&name], value, "{path}");
+            }
+            assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store", "{path}");
+        }
+    }
 
     #[test]
     fn an_invented_method_is_no_new_metric() {

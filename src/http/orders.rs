@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::AppState;
 use crate::http::extract::{Customer, Json, Path, Query};
 use crate::http::idempotency::Operation;
 use crate::http::pagination::{Page, Paged};
-use crate::http::AppState;
-use crate::http::request_id::RequestId;
 use crate::http::problem::{Problem, ProblemBody};
+use crate::http::request_id::RequestId;
 use crate::ids::{EventId, HoldId, OrderId};
 use crate::orders::{Checkout, LogEntry, Order, OrderSeat, OrderState, RefundView, Ticket, Whose};
 

@@ -84,3 +84,55 @@ async fn with_docs_policy(mut answer: Response) -> Response {
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, DOCS_POLICY);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use axum::http::{Request, StatusCode};
+    use serde_json::json;
+    use tower::ServiceExt;
+
+    async fn get_page(path: &str) -> (Response<()>, String) {
+        let pages: Router = router(&json!({"openapi": "3.1.0"}));
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        let (parts, body) = pages.oneshot(request).await.expect("an answer").into_parts();
+        let text = to_bytes(body, usize::MAX).await.expect("a body");
+        (Response::from_parts(parts, ()), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Where a page's own tags load something from.
+    fn loaded(page: &str) -> Vec<&str> {
+        let after = |attribute| page.split(attribute).skip(1).filter_map(|rest| rest.split('"').next());
+        after("src=\"").chain(after("<link rel=\"stylesheet\" type=\"text/css\" href=\"")).collect()
+    }
+
+    #[tokio::test]
+    async fn the_api_page_needs_nothing_from_outside() {
+        let (answer, page) = get_page("/docs/").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], DOCS_POLICY);
+        let parts = loaded(&page);
+        assert!(!parts.is_empty());
+        for part in parts {
+            assert!(!part.contains("//"), "{part} is somebody else's");
+            let (answer, _) = get_page(&format!("/docs/{}", part.trim_start_matches("./"))).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{part}");
+        }
+        let (_, script) = get_page("/docs/swagger-initializer.js").await;
+        assert!(script.contains("/openapi.json"));
+    }
+
+    #[tokio::test]
+    async fn the_landing_page_and_all_it_names_are_there() {
+        let (answer, page) = get_page("/").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], OWN_POLICY);
+        for (path, kind, _) in FILES {
+            let (answer, _) = get_page(path).await;
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+            assert!(path == "/" || page.contains(path), "nothing uses {path}");
+        }
+        assert!(!page.contains("style=\"") && !page.contains("onclick"), "the policy forbids what is inline");
+    }
+}

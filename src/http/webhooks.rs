@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::extract::Json;
 use crate::http::AppState;
+use crate::http::extract::Json;
 use crate::http::problem::{Code, Problem};
 use crate::payments::{Notice, signature};
 use crate::telemetry::Metrics;
@@ -32,7 +32,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 200, description = "Stored, or known already", body = Value),
         (status = 400, description = "`bad_signature`, or a signed body that is no event", body = super::problem::ProblemBody),
     ))]
-async fn stripe(State(app): State<AppState>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
+async fn stripe(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = OffsetDateTime::now_utc().unix_timestamp();
     signature::verify(header, &body, &secrets(&app), now, TOLERANCE_SECONDS).map_err(|error| {

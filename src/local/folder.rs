@@ -44,8 +44,8 @@ impl Folder {
     }
 
     /// The folder of a stack that runs already.
-    pub fn of_a_running_stack(dir: Option<PathBuf>, run_as: Option<RunAs>) -> Result<Self, StackError> {
-        let dir = chosen(dir.as_deref(), run_as)?;
+    pub fn of_a_running_stack(dir: Option<&Path>, run_as: Option<RunAs>) -> Result<Self, StackError> {
+        let dir = chosen(dir, run_as)?;
         let dir = dir.canonicalize().map_err(|_| StackError::NotRunning(dir))?;
         let free = dir.join(MARKER).exists() && lock(&dir)?.is_some();
         if free || !dir.join(MARKER).exists() {
@@ -117,7 +117,9 @@ fn make_private(dir: &Path, run_as: Option<RunAs>) -> Result<(), StackError> {
         fs::create_dir_all(parent).map_err(StackError::io(what()))?;
     }
     match fs::DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(StackError::io(what())(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(StackError::io(what())(error));
+        }
         _ => {}
     }
     let us = rustix::process::geteuid().as_raw();

@@ -25,6 +25,7 @@ pub use self::secrets::Secrets;
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four settings that have nothing to do with each other")]
 pub struct StackSettings {
     /// Where data is kept. `None` chooses a folder that belongs to the current one.
     pub dir: Option<PathBuf>,
@@ -42,9 +43,7 @@ pub struct StackSettings {
 pub enum StackError {
     #[error(transparent)]
     Missing(#[from] Missing),
-    #[error(
-        "another holdfast runs on {0}: stop it, or name another folder with --data (HOLDFAST_DATA)"
-    )]
+    #[error("another holdfast runs on {0}: stop it, or name another folder with --data (HOLDFAST_DATA)")]
     InUse(PathBuf),
     #[error("{0} is not a folder of holdfast's: it is not touched")]
     NotOurs(PathBuf),
@@ -53,7 +52,11 @@ pub enum StackError {
     #[error("{server} did not start; the end of its log {log}:\n{tail}", log = .log.display())]
     NotStarted { server: &'static str, log: PathBuf, tail: String },
     #[error("{what}")]
-    Io { what: String, #[source] source: io::Error },
+    Io {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("the embedded Postgres")]
     Database(#[from] sqlx::Error),
 }
@@ -92,16 +95,16 @@ impl Stack {
             postgres: Mutex::default(),
         }));
         // Both at once: the slower one is the whole wait.
-        let (redis, postgres) = tokio::join!(
-            async { if settings.redis { stack.start_redis().await } else { Ok(()) } },
-            async { if settings.postgres { stack.start_postgres().await } else { Ok(()) } },
-        );
+        let (redis, postgres) =
+            tokio::join!(async { if settings.redis { stack.start_redis().await } else { Ok(()) } }, async {
+                if settings.postgres { stack.start_postgres().await } else { Ok(()) }
+            },);
         redis.and(postgres)?;
         Ok(stack)
     }
 
     /// The stack that another process runs on this folder, to be used beside it.
-    pub fn running(dir: Option<PathBuf>) -> Result<Self, StackError> {
+    pub fn running(dir: Option<&Path>) -> Result<Self, StackError> {
         let run_as = RunAs::unprivileged().map_err(StackError::io("finding a user for the servers"))?;
         let folder = Folder::of_a_running_stack(dir, run_as)?;
         Ok(Self(Arc::new(Inner {
@@ -126,7 +129,7 @@ impl Stack {
         let server = self.spawn(command, &log, (Signal::TERM, Signal::TERM))?;
         *lock(&self.0.redis) = Some(server);
         let socket = folder.redis_socket();
-        ready::wait("redis-server", &log, &self.0.redis, || ready::redis(&socket)).await
+        ready::wait("redis-server", &log, &self.0.redis, || std::future::ready(ready::redis(&socket))).await
     }
 
     /// Starts Postgres, unless it runs; makes its cluster first where there is none.
@@ -134,10 +137,7 @@ impl Stack {
         let folder = &self.0.folder;
         let data = folder.path("postgres");
         let version = fs::read_to_string(data.join("PG_VERSION")).ok();
-        let programs = programs::postgres(
-            env::var_os("PATH").as_deref(),
-            version.as_deref().map(str::trim),
-        )?;
+        let programs = programs::postgres(env::var_os("PATH").as_deref(), version.as_deref().map(str::trim))?;
         if version.is_none() {
             self.init_postgres(&programs.initdb, &data).await?;
         }
@@ -168,10 +168,12 @@ impl Stack {
             command.arg("--no-sync");
         }
         let mut server = self.spawn(command, &log, (Signal::TERM, Signal::KILL))?;
-        let status = tokio::task::spawn_blocking(move || loop {
-            match server.ended() {
-                Ok(None) => std::thread::sleep(std::time::Duration::from_millis(2)),
-                ended => return ended,
+        let status = tokio::task::spawn_blocking(move || {
+            loop {
+                match server.ended() {
+                    Ok(None) => std::thread::sleep(std::time::Duration::from_millis(2)),
+                    ended => return ended,
+                }
             }
         })
         .await

@@ -45,8 +45,7 @@ pub fn postgres(path: Option<&OsStr>, version: Option<&str>) -> Result<PostgresP
         folders.extend(debian());
     }
     let whole = |folder: PathBuf| {
-        let programs =
-            PostgresPrograms { initdb: folder.join("initdb"), postgres: folder.join("postgres") };
+        let programs = PostgresPrograms { initdb: folder.join("initdb"), postgres: folder.join("postgres") };
         (is_program(&programs.initdb) && is_program(&programs.postgres)).then_some(programs)
     };
     let mut installed = folders.into_iter().filter_map(whole);

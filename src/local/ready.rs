@@ -12,7 +12,7 @@ use super::server::Server;
 use super::{StackError, lock};
 
 /// A data folder of any size that we would make is replayed well within this.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks again until the server answers; says why when it ended instead.
 pub async fn wait<F>(
@@ -50,7 +50,7 @@ pub fn not_started(server: &'static str, log: &Path) -> StackError {
 }
 
 /// A Redis that is still loading its data answers, but not with PONG.
-pub async fn redis(socket: &Path) -> bool {
+pub fn redis(socket: &Path) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(Duration::from_millis(200)))?;

@@ -25,17 +25,16 @@ pub fn of(dir: &Path) -> io::Result<Secrets> {
         Err(error) => return Err(error),
     };
     let mut lines = text.lines().map(SecretString::from);
-    let mut next = || lines.next().ok_or_else(|| io::Error::other(format!("{} is cut short", path.display())));
+    let mut next =
+        || lines.next().ok_or_else(|| io::Error::other(format!("{} is cut short", path.display())));
     Ok(Secrets { jwt: next()?, stripe_key: next()?, webhook: next()? })
 }
 
 fn draw(path: &Path) -> io::Result<String> {
-    let text =
-        format!("{}\nsk_test_{}\nwhsec_{}\n", letters::<48>(), letters::<24>(), letters::<32>());
+    let text = format!("{}\nsk_test_{}\nwhsec_{}\n", letters::<48>(), letters::<24>(), letters::<32>());
     // Whole or not at all: a crash in between leaves no file that is cut short.
     let new = path.with_extension("new");
-    let mut file =
-        fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;

@@ -195,7 +195,7 @@ fn price(chart: &Chart, hold: &Held) -> Result<Priced, OrdersError> {
         priced.amount = priced.amount.checked_add(seat.price).ok_or(OrdersError::TooExpensive)?;
         priced.ids.push(seat.id.to_string());
         priced.sections.push(seat.section.to_string());
-        priced.rows.push(seat.row.map(|row| row.to_string()));
+        priced.rows.push(seat.row.map(str::to_owned));
         priced.seats.push(seat.seat.map(|name| name.to_string()));
         priced.categories.push(seat.category.to_string());
         priced.prices.push(seat.price);

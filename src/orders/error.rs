@@ -70,11 +70,14 @@ impl OrdersError {
             Self::Outage(_) => true,
             Self::Seats(error) => matches!(
                 error,
-                SeatsError::Redis(_) | SeatsError::NotReady(_) | SeatsError::Unsettled(_) | SeatsError::Superseded
+                SeatsError::Redis(_)
+                    | SeatsError::NotReady(_)
+                    | SeatsError::Unsettled(_)
+                    | SeatsError::Superseded
             ),
             Self::Payments(error) => {
                 matches!(error, PaymentsError::Outage { .. } | PaymentsError::StoredFailure { .. })
-            },
+            }
             Self::Catalog(error) => matches!(error, CatalogError::Outage(_)),
             _ => false,
         }

@@ -191,8 +191,8 @@ impl Desk {
     async fn suspects(&self, event: EventId) -> Result<Vec<Ordinal>, OrdersError> {
         let (chart, planes, claims) = self.both_sides(event).await?;
         let claimed: HashSet<_> = claims.iter().map(|claim| claims::as_ordinal(claim.ordinal)).collect();
-        let held_without_claim = (0..chart.size())
-            .filter(|&at| planes.state(at) == SeatState::Held && !claimed.contains(&at));
+        let held_without_claim =
+            (0..chart.size()).filter(|&at| planes.state(at) == SeatState::Held && !claimed.contains(&at));
         let mut all = differing(&chart, &planes, &claims);
         all.extend(held_without_claim);
         Ok(all)
