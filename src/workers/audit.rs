@@ -178,7 +178,7 @@ pub async fn run(app: &App) -> Result<Report, OrdersError> {
 }
 
 /// One snapshot for all questions, so that a move between two of them is no breach.
-async fn ask_postgres(pg: &PgPool) -> Result<Vec<Finding>, Outage> {
+pub async fn ask_postgres(pg: &PgPool) -> Result<Vec<Finding>, Outage> {
     let mut tx = pg.begin().await?;
     sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
     let mut findings = Vec::with_capacity(INVARIANTS.len() + 1);
