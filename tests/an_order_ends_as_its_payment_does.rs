@@ -26,7 +26,7 @@ async fn paid_in_time_is_confirmed_with_tickets() {
     assert_eq!(holdfast.claim(event, PAIR[0]).await.map(|claim| claim.0).as_deref(), Some("sold"));
     ada.sees_seat(event, PAIR[1], "sold").await;
     let intent = holdfast.ledger_intent(&order).await;
-    assert_eq!((intent["status"].as_str(), intent["amount_received"].as_i64()), (Some("succeeded"), Some(9600)));
+    assert_eq!((intent["status"].as_str(), intent["received"].as_i64()), (Some("succeeded"), Some(9600)));
     assert_eq!(intent["metadata"]["order_id"], order["id"]);
     holdfast.every_invariant_holds().await;
 }
@@ -206,7 +206,7 @@ async fn paid_late_with_one_seat_resold_is_refunded_whole_and_once() {
     let refunds = order["refunds"].as_array().expect("refunds");
     assert_eq!(refunds.len(), 1);
     assert_eq!((refunds[0]["amount"].as_i64(), refunds[0]["cause"].as_str()), (Some(9600), Some("late_payment")));
-    assert_eq!(holdfast.ledger_intent(&order).await["amount_refunded"], 9600);
+    assert_eq!(holdfast.ledger_intent(&order).await["refunded"], 9600);
     holdfast.every_invariant_holds().await;
 }
 
@@ -277,7 +277,7 @@ async fn a_confirmed_order_that_is_called_off_gives_money_and_seats_back_once() 
     let order = ada.sees(&order, "refunded").await;
     assert_eq!(order["refunds"].as_array().map(Vec::len), Some(1));
     assert!(order["tickets"].as_array().expect("tickets").iter().all(|ticket| ticket["status"] == "void"));
-    assert_eq!(holdfast.ledger_intent(&order).await["amount_refunded"], 9600);
+    assert_eq!(holdfast.ledger_intent(&order).await["refunded"], 9600);
     ben.sees_seat(event, PAIR[0], "free").await;
     holdfast.sold(&ben, event, &PAIR).await;
     holdfast.every_invariant_holds().await;
@@ -398,6 +398,6 @@ async fn an_organiser_gives_a_part_back_and_never_more_than_was_paid() {
     organiser.post(&path, json!({})).await.expect(200);
     let order = ada.sees(&order, "refunded").await;
     assert_eq!(order["refunds"].as_array().map(Vec::len), Some(2));
-    assert_eq!(holdfast.ledger_intent(&order).await["amount_refunded"], 9600);
+    assert_eq!(holdfast.ledger_intent(&order).await["refunded"], 9600);
     holdfast.every_invariant_holds().await;
 }

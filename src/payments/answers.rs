@@ -5,7 +5,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::OrderId;
 
@@ -45,7 +45,7 @@ impl Intent {
 }
 
 /// Where a PaymentIntent stands. A word that is not here is an error: money is not decided by a default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntentStatus {
     RequiresPaymentMethod,
@@ -96,7 +96,7 @@ pub struct Refund {
 }
 
 /// Where a refund stands. Even `Succeeded` may become `Failed` when the bank sends the money back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundStatus {
     Pending,

@@ -120,11 +120,11 @@ impl Holdfast {
     async fn ledger_agrees(&self) {
         let intents = self.ledger_intents().await;
         for intent in intents {
-            let captured = intent["amount_received"].as_i64().unwrap_or(0);
+            let captured = intent["received"].as_i64().unwrap_or(0);
             if captured == 0 {
                 continue;
             }
-            let refunded = intent["amount_refunded"].as_i64().unwrap_or(0);
+            let refunded = intent["refunded"].as_i64().unwrap_or(0);
             let id = intent["id"].as_str().expect("an id");
             let (confirmed, parked): (i64, i64) = sqlx::query_as(
                 "select (select count(*) from payments p join orders o

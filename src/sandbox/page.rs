@@ -1,0 +1,299 @@
+//! The page on which a person pays by hand. Plain forms, no script, and the truth about what happened.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use reqwest::Url;
+
+use super::failure::Failure;
+use super::intents;
+use super::methods::Method;
+use super::objects::{Intent, Origin, Outcome};
+use super::params::Params;
+use super::world::{Shared, World, fresh};
+use crate::payments::IntentStatus;
+
+const PAGE: &str = include_str!("pages/page.html");
+const PAYABLE: &str = include_str!("pages/payable.html");
+const APPROVAL: &str = include_str!("pages/approval.html");
+const PROCESSING: &str = include_str!("pages/processing.html");
+const STYLE: &str = include_str!("pages/pay.css");
+
+/// Nothing but our own style and our own forms; in nobody's frame.
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+pub fn routes() -> Router<Arc<Shared>> {
+    Router::new().route("/pay/{intent}", get(show).post(act)).route("/pay.css", get(style))
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=300")], STYLE).into_response()
+}
+
+async fn show(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let link = Link::read(&Params::parse(query.unwrap_or_default().as_bytes()));
+    let Some((intent, refunded)) = shared.look(|world| link.open(world, &id)) else { return refused() };
+    document(StatusCode::OK, &content(&intent, refunded, &link))
+}
+
+async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(body) = body else { return refused() };
+    let form = Params::parse(&body);
+    let link = Link::read(&form);
+    let opened = shared.change(|world| {
+        link.open(world, &id)?;
+        // A refusal needs no page of its own: the page says how things stand, and why the last try failed.
+        if let Err(failure) = perform(world, &id, &form) {
+            tracing::debug!(intent = id, reason = failure.message(), "the pay page could not do it");
+        }
+        Some(())
+    });
+    if opened.is_none() {
+        return refused();
+    }
+    // Answering with a redirect keeps a reload from paying again.
+    let location = format!("/pay/{id}?{}", link.query());
+    (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
+}
+
+fn perform(world: &mut World, id: &str, form: &Params) -> Result<Intent, Failure> {
+    let origin = Origin { request: Some(fresh("req")), key: None };
+    let mut confirm = |method| intents::confirm_with(world, id, Some(method), &origin);
+    match form.get("do").unwrap_or_default() {
+        "pay" => confirm(Method::numbered(form.get("number").unwrap_or_default())),
+        "decline" => confirm(Method::numbered("4000000000000002")),
+        "delay" => match Method::named("pm_usBankAccount") {
+            Some(method) => confirm(method),
+            None => Err(Failure::missing_parameter("payment_method")),
+        },
+        "succeed" => intents::settle(world, id, Outcome::Succeeded, &origin),
+        "fail" => intents::settle(world, id, Outcome::Failed, &origin),
+        "cancel" => intents::cancel(world, id, &Params::default(), &origin),
+        other => Err(Failure::unknown_parameter(other)),
+    }
+}
+
+/// What a link to the page carries.
+struct Link {
+    client_secret: String,
+    return_url: Option<Url>,
+}
+
+impl Link {
+    fn read(params: &Params) -> Self {
+        let return_url = params.get("return_url").and_then(|text| Url::parse(text).ok());
+        Self {
+            client_secret: params.text("client_secret").unwrap_or_default(),
+            // Anything else, like `javascript:`, would run with this page's rights.
+            return_url: return_url.filter(|url| matches!(url.scheme(), "http" | "https")),
+        }
+    }
+
+    /// The PaymentIntent and how much of it went back, for whoever knows its secret.
+    fn open(&self, world: &World, id: &str) -> Option<(Intent, i64)> {
+        let intent = world.intents.get(id).filter(|intent| intent.client_secret == self.client_secret)?;
+        let charge = intent.latest_charge.as_deref().and_then(|charge| world.charges.get(charge));
+        Some((intent.clone(), charge.map_or(0, |charge| charge.refunded)))
+    }
+
+    fn query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("client_secret", &self.client_secret);
+        if let Some(url) = &self.return_url {
+            query.append_pair("return_url", url.as_str());
+        }
+        query.finish()
+    }
+}
+
+/// The parts of a page, still to be escaped where they hold somebody's text.
+struct Content<'c> {
+    /// One of the style's: open, wait, done, off.
+    mood: &'c str,
+    title: &'c str,
+    text: String,
+    alert: Option<String>,
+    form: &'c str,
+    intent: Option<&'c Intent>,
+    link: Option<&'c Link>,
+}
+
+fn content<'c>(intent: &'c Intent, refunded: i64, link: &'c Link) -> Content<'c> {
+    let (mood, title, text, form) = match intent.status {
+        IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresConfirmation => {
+            ("open", "Pay for your order", "No real money moves here.".to_owned(), PAYABLE)
+        }
+        IntentStatus::RequiresAction => (
+            "wait",
+            "Approve the payment",
+            "Your bank wants to know that it is you. Nothing has been charged yet.".to_owned(),
+            APPROVAL,
+        ),
+        IntentStatus::Processing | IntentStatus::RequiresCapture => (
+            "wait",
+            "The payment is on its way",
+            "Your bank has not decided yet. You need not pay again.".to_owned(),
+            PROCESSING,
+        ),
+        IntentStatus::Succeeded if refunded > 0 => (
+            "done",
+            "Paid, and refunded",
+            format!("{} of it went back.", amount(refunded, &intent.currency)),
+            "",
+        ),
+        IntentStatus::Succeeded => {
+            ("done", "Paid", "The payment has arrived. There is nothing left to do here.".to_owned(), "")
+        }
+        IntentStatus::Canceled => (
+            "off",
+            "Cancelled",
+            "This payment was cancelled and can no longer be made. Nothing was charged.".to_owned(),
+            "",
+        ),
+    };
+    let declined = intent.last_error.as_ref().filter(|_| mood == "open");
+    let alert =
+        declined.map(|decline| format!("{} Nothing was charged; you can try again.", decline.message));
+    Content { mood, title, text, alert, form, intent: Some(intent), link: Some(link) }
+}
+
+fn refused() -> Response {
+    let content = Content {
+        mood: "off",
+        title: "This link does not open a payment",
+        text: "It is incomplete or belongs to another payment. Go back to your order and follow its link."
+            .to_owned(),
+        alert: None,
+        form: "",
+        intent: None,
+        link: None,
+    };
+    document(StatusCode::FORBIDDEN, &content)
+}
+
+fn document(status: StatusCode, content: &Content<'_>) -> Response {
+    let wrap = |text: Option<String>, before: &str, after: &str| {
+        text.map(|text| format!("{before}{}{after}", escaped(&text))).unwrap_or_default()
+    };
+    let order = content.intent.and_then(|intent| intent.metadata.get("order_id").cloned());
+    let sum = content.intent.map(|intent| amount(intent.amount, &intent.currency));
+    let back = content.link.and_then(|link| link.return_url.as_ref()).map(Url::to_string);
+    let hidden = content.link.map(|link| {
+        let field = |name: &str, value: &str| {
+            format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value))
+        };
+        let url = link.return_url.as_ref().map(|url| field("return_url", url.as_str()));
+        field("client_secret", &link.client_secret) + &url.unwrap_or_default()
+    });
+    let action = content.intent.map(|intent| format!("/pay/{}", intent.id)).unwrap_or_default();
+    // One pass over the template, so that nothing filled in is taken for a blank.
+    let page = fill(PAGE, |blank| match blank {
+        "mood" => content.mood.to_owned(),
+        "title" => content.title.to_owned(),
+        "text" => escaped(&content.text),
+        "alert" => wrap(content.alert.clone(), "<p class=\"alert\" role=\"alert\">", "</p>"),
+        "sum" => wrap(sum.clone(), "<p class=\"sum\">", "</p>"),
+        "order" => wrap(order.clone(), "<p class=\"order\">Order <code>", "</code></p>"),
+        "form" => fill(content.form, |blank| match blank {
+            "action" => escaped(&action),
+            "hidden" => hidden.clone().unwrap_or_default(),
+            "sum" => escaped(&sum.clone().unwrap_or_default()),
+            _ => String::new(),
+        }),
+        "back" => wrap(back.clone(), "<a class=\"back\" href=\"", "\">Back to your order</a>"),
+        _ => String::new(),
+    });
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, page).into_response()
+}
+
+/// Fills the blanks `{{name}}` of a template.
+fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+    let mut parts = template.split("{{");
+    let mut page = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (blank, rest) = part.split_once("}}").unwrap_or(("", part));
+        page.push_str(&value(blank));
+        page.push_str(rest);
+    }
+    page
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut page, letter| {
+        match letter {
+            '&' => page.push_str("&amp;"),
+            '<' => page.push_str("&lt;"),
+            '>' => page.push_str("&gt;"),
+            '"' => page.push_str("&quot;"),
+            '\'' => page.push_str("&#39;"),
+            other => page.push(other),
+        }
+        page
+    })
+}
+
+/// Minor units as people write them: most currencies have two decimals, some none or three.
+fn amount(minor: i64, currency: &str) -> String {
+    let decimals = match currency {
+        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "ugx" | "vnd"
+        | "vuv" | "xaf" | "xof" | "xpf" => 0,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
+        _ => 2,
+    };
+    let unit = 10_i64.pow(decimals);
+    let name = currency.to_uppercase();
+    let (whole, part) = (minor / unit, minor % unit);
+    match usize::try_from(decimals) {
+        Ok(width @ 1..) => format!("{whole}.{part:0width$} {name}"),
+        _ => format!("{whole} {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_with_the_decimals_of_their_currency() {
+        assert_eq!(amount(1250, "eur"), "12.50 EUR");
+        assert_eq!(amount(5, "usd"), "0.05 USD");
+        assert_eq!(amount(1250, "jpy"), "1250 JPY");
+        assert_eq!(amount(1250, "kwd"), "1.250 KWD");
+    }
+
+    #[test]
+    fn what_fills_a_blank_is_never_taken_for_one() {
+        let page = fill("a {{x}} b {{y}}", |blank| if blank == "x" { "{{y}}".into() } else { "why".into() });
+        assert_eq!(page, "a {{y}} b why");
+    }
+
+    #[test]
+    fn text_cannot_become_markup() {
+        assert_eq!(escaped("<b a=\"'&'\">"), "&lt;b a=&quot;&#39;&amp;&#39;&quot;&gt;");
+    }
+}
