@@ -33,6 +33,7 @@ create table idempotency_keys (
     key          text        not null,
     fingerprint  bytea       not null,
     resource_id  uuid        not null,
+    runner       uuid        not null,       -- the run that holds the lock; only it may let go
     locked_until timestamptz not null,
     status       smallint,
     answer       bytea,

@@ -14,15 +14,15 @@ create table orders (
     attempt      integer     not null default 1 check (attempt > 0),
     request_id   text        not null,
     created_at   timestamptz not null default now(),
-    checked_at   timestamptz not null default now(),   -- when Stripe was last asked about it
+    check_at     timestamptz not null,   -- when somebody must look at it next: Stripe is asked, or time is up
     primary key (event_id, id),
     constraint orders_one_per_hold unique (event_id, hold_id),
     constraint closing_says_how_it_ends check ((state = 'closing') <= (closing_as is not null))
 );
 create index orders_by_id on orders (id);
 create index orders_by_account on orders (account_id, id);
--- For the expiry pass and the reconciler, which read only what can still change.
-create index orders_open on orders (pay_by) where state in ('awaiting_payment', 'closing');
+-- For the pass that attends to open orders, which reads only what can still change.
+create index orders_open on orders (check_at) where state in ('awaiting_payment', 'closing');
 
 -- What was priced: the price shown is the price charged, whatever the chart says later.
 create table order_seats (

@@ -33,13 +33,13 @@ create table refunds (
                    check (state in ('due', 'pending', 'succeeded', 'failed')),
     stripe_refund  text,
     created_at     timestamptz not null default now(),
-    checked_at     timestamptz not null default now(),
+    check_at       timestamptz not null default now() + interval '30 seconds',   -- when to ask Stripe about it
     foreign key (event_id, order_id) references orders (event_id, id),
     constraint refunds_once_per_cause unique (payment_intent, cause),
     constraint refunds_stripe unique (stripe_refund)
 );
 create index refunds_by_order on refunds (event_id, order_id);
-create index refunds_open on refunds (checked_at) where state in ('due', 'pending');
+create index refunds_open on refunds (check_at) where state in ('due', 'pending');
 
 -- The inbox: what Stripe told us, once each. An event is done, waiting for its next try, or parked for a person.
 create table stripe_events (

@@ -1,1 +1,138 @@
-//! (being written)
+//! One node of the service: its handles, its server and its workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::Accounts;
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::orders::{Clock, Desk, Rules};
+use crate::payments::{Gateway, StripeSettings};
+use crate::seats::{Engine, Pictures, Timing};
+use crate::stores::postgres;
+use crate::stores::redis::Redis;
+use crate::telemetry::Metrics;
+use crate::{http, workers};
+
+/// Handles to everything that a node consists of. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub pg: PgPool,
+    pub redis: Redis,
+    pub metrics: Metrics,
+    pub catalog: Catalog,
+    pub engine: Engine,
+    pub pictures: Pictures,
+    pub accounts: Accounts,
+    pub desk: Desk,
+    /// Cancelled when the node is going down: streams end, readiness says no.
+    pub closing: CancellationToken,
+}
+
+impl App {
+    /// Puts a node together. Nothing needs to answer yet: a store that is away is an outage, not a failed start.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let secret = |value: &Option<SecretString>, name: &str| {
+            value.clone().with_context(|| format!("{name} is not set"))
+        };
+        let database = secret(&config.database_url, "DATABASE_URL")?;
+        let redis = secret(&config.redis_url, "REDIS_URL")?;
+        let stripe_key = secret(&config.stripe_secret_key, "STRIPE_SECRET_KEY")?;
+        let jwt_secret = secret(&config.jwt_secret, "JWT_SECRET")?;
+
+        let pg = postgres::pool(database.expose_secret(), config.database_connections)
+            .context("DATABASE_URL cannot be read")?;
+        let redis = Redis::connect(redis.expose_secret()).await.context("REDIS_URL cannot be read")?;
+        let metrics = Metrics::new();
+        let timing = Timing { hold: config.hold(), payment: config.payment(), grace: config.grace() };
+        let engine = Engine::new(redis.clone(), metrics.clone(), timing);
+        let catalog = Catalog::new(pg.clone());
+        let live_money = stripe_key.expose_secret().contains("_live_");
+        let gateway = Gateway::new(
+            &StripeSettings {
+                api_url: config.stripe_api_url().to_owned(),
+                secret_key: stripe_key,
+                creates_per_second: config.stripe_creates_per_second,
+            },
+            metrics.clone(),
+        )
+        .context("STRIPE_API_URL cannot be used")?;
+        let rules = Rules {
+            clock: Clock {
+                hold: config.hold(),
+                payment: config.payment(),
+                grace: config.grace(),
+                reconcile: config.reconcile(),
+            },
+            payment_failed: config.payment_failed,
+            live_money,
+        };
+        let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
+        let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
+        if config.payment_seconds > config.hold_seconds {
+            tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
+        }
+        Ok(Self {
+            pictures: Pictures::new(engine.clone()),
+            config: Arc::new(config),
+            pg,
+            redis,
+            metrics,
+            catalog,
+            engine,
+            accounts,
+            desk,
+            closing: CancellationToken::new(),
+        })
+    }
+
+    /// Serves and works until `stop`; then finishes what is in flight, within its time.
+    pub fn serve(self, listener: TcpListener, stop: CancellationToken) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            let loops_stop = CancellationToken::new();
+            let loops = workers::start(&self, &loops_stop);
+            let patience = Duration::from_secs(self.config.shutdown_seconds.into());
+            let closing = self.closing.clone();
+            let pg = self.pg.clone();
+            let router = http::router(self);
+
+            let told = stop.clone();
+            let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+                told.cancelled().await;
+                // Readiness says no from here on, and streams end, so that connections drain.
+                closing.cancel();
+            });
+            let serving = tokio::spawn(serving.into_future());
+            let abort = serving.abort_handle();
+            let deadline = async {
+                stop.cancelled().await;
+                tokio::time::sleep(patience).await;
+            };
+            tokio::select! {
+                served = serving => {
+                    if let Ok(Err(error)) = served {
+                        tracing::error!(%error, "the server ended");
+                    }
+                }
+                () = deadline => {
+                    abort.abort();
+                    tracing::warn!("requests were still in flight when time was up");
+                }
+            }
+            // What the last requests have committed is worked through before the workers go.
+            loops_stop.cancel();
+            if tokio::time::timeout(patience, loops.join_all()).await.is_err() {
+                tracing::warn!("a worker was still busy when time was up; its lease ends by itself");
+            }
+            pg.close().await;
+        })
+    }
+}

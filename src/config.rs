@@ -75,9 +75,9 @@ pub struct Config {
     #[arg(long, env = "STRIPE_PUBLISHABLE_KEY")]
     pub stripe_publishable_key: Option<String>,
 
-    /// Where Stripe's API is.
-    #[arg(long, env = "STRIPE_API_URL", default_value = "https://api.stripe.com")]
-    pub stripe_api_url: String,
+    /// Where Stripe's API is. Default: https://api.stripe.com; in `dev`, the sandbox.
+    #[arg(long, env = "STRIPE_API_URL")]
+    pub stripe_api_url: Option<String>,
 
     /// PaymentIntents opened a second: Stripe's default limit for one endpoint.
     #[arg(long, env = "STRIPE_CREATES_PER_SECOND", default_value_t = 25)]
@@ -147,7 +147,7 @@ impl Config {
         require("STRIPE_SECRET_KEY", key.is_empty(), "is not set");
         require(
             "STRIPE_SECRET_KEY",
-            !key.is_empty() && !(key.starts_with("sk_") || key.starts_with("rk_")),
+            !(key.is_empty() || key.starts_with("sk_") || key.starts_with("rk_")),
             "does not look like a Stripe key (sk_… or rk_…)",
         );
 
@@ -185,6 +185,11 @@ impl Config {
     #[must_use]
     pub fn public_url(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen_addr))
+    }
+
+    #[must_use]
+    pub fn stripe_api_url(&self) -> &str {
+        self.stripe_api_url.as_deref().unwrap_or("https://api.stripe.com")
     }
 
     #[must_use]

@@ -1,1 +1,202 @@
-fn main() {}
+//! The command line.
+
+mod dev;
+
+use std::io::{IsTerminal as _, Read as _};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use holdfast::accounts::{NewAccount, Role};
+use holdfast::app::App;
+use holdfast::config::Config;
+use holdfast::ids::AccountId;
+use holdfast::stores::postgres;
+use holdfast::{sandbox, telemetry, workers};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Hold-and-confirm seat reservations: no seat is sold twice, no captured payment is left without its seats or
+/// its money back.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Opens for business on this machine: its own Redis and Postgres, demo events, and a Stripe sandbox.
+    Dev(dev::Dev),
+    /// Runs a production node; refuses to start with a missing or weak secret.
+    Serve(Config),
+    /// Brings the database up to date.
+    Migrate(Config),
+    /// Runs the Stripe double alone.
+    Sandbox(SandboxArgs),
+    /// Manages accounts.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Asks every invariant how often it is broken; exits non-zero when one is.
+    Audit(Config),
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Creates an account with a role; the password is read from standard input.
+    Create(CreateAccount),
+}
+
+#[derive(Debug, Args)]
+struct CreateAccount {
+    #[arg(long)]
+    email: String,
+    #[arg(long)]
+    name: String,
+    #[arg(long, value_enum)]
+    role: Role,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Debug, Args)]
+struct SandboxArgs {
+    /// Where the sandbox listens.
+    #[arg(long, env = "SANDBOX_ADDR", default_value = "127.0.0.1:8081")]
+    listen: std::net::SocketAddr,
+    /// Where its webhooks go.
+    #[arg(long, env = "SANDBOX_WEBHOOK_URL")]
+    webhook_url: Option<String>,
+    /// Keeps the ledger in this file between runs.
+    #[arg(long)]
+    journal: Option<std::path::PathBuf>,
+    #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
+    secret_key: SecretString,
+    #[arg(long, env = "STRIPE_PUBLISHABLE_KEY", default_value = "pk_test_sandbox")]
+    publishable_key: String,
+    #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide_env_values = true)]
+    webhook_secret: SecretString,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Every TLS connection uses this one provider; a second call would only say that it is installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Servers that we start die with the thread that starts them, so it is this one, which lives to the end.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("holdfast: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("holdfast: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(dev) => dev::run(dev).await,
+        Command::Serve(config) => serve(config).await,
+        Command::Migrate(config) => migrate(&config).await,
+        Command::Sandbox(args) => run_sandbox(args).await,
+        Command::Admin(AdminCommand::Create(create)) => create_account(create).await,
+        Command::Audit(config) => audit(config).await,
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    config.check_for_production()?;
+    telemetry::start_logging(config.log_format);
+    let listener = TcpListener::bind(config.listen_addr)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen_addr))?;
+    tracing::info!(address = %listener.local_addr()?, "holdfast serves");
+    let stop = CancellationToken::new();
+    let served = App::start(config).await?.serve(listener, stop.clone());
+    stop_requested().await?;
+    tracing::info!("stopping: requests in flight are finished");
+    stop.cancel();
+    served.await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or the polite signal of a supervisor.
+async fn stop_requested() -> anyhow::Result<()> {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
+    Ok(())
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
+    let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
+    let pg = postgres::pool(url.expose_secret(), 1).context("DATABASE_URL cannot be read")?;
+    postgres::MIGRATIONS.run(&pg).await?;
+    println!("the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(holdfast::config::LogFormat::Text);
+    let listener = TcpListener::bind(args.listen).await?;
+    let settings = sandbox::SandboxSettings {
+        secret_key: args.secret_key,
+        publishable_key: args.publishable_key,
+        webhook: args.webhook_url.map(|url| sandbox::WebhookTarget { url, secret: args.webhook_secret }),
+        journal: args.journal,
+        public_url: None,
+    };
+    let sandbox = sandbox::start(settings, listener).await?;
+    println!("the sandbox listens on http://{}", sandbox.addr());
+    stop_requested().await?;
+    sandbox.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create_account(create: CreateAccount) -> anyhow::Result<ExitCode> {
+    let password = read_password()?;
+    let app = dev::app_for_a_command(create.config).await?;
+    let account = app
+        .accounts
+        .create(NewAccount {
+            id: AccountId::new(),
+            name: create.name,
+            email: create.email,
+            password,
+            role: create.role,
+        })
+        .await?;
+    println!("{} {} {}", account.id, account.role, account.email);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line from standard input, so that no password stands in a process list or a shell's history.
+fn read_password() -> anyhow::Result<SecretString> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("Type the password, then Enter and Ctrl-D:");
+    }
+    let mut text = String::new();
+    std::io::stdin().lock().take(4096).read_to_string(&mut text)?;
+    let password = text.lines().next().unwrap_or_default();
+    if password.is_empty() {
+        bail!("no password on standard input");
+    }
+    Ok(SecretString::from(password))
+}
+
+async fn audit(config: Config) -> anyhow::Result<ExitCode> {
+    let app = dev::app_for_a_command(config).await?;
+    let report = workers::audit::run(&app).await?;
+    print!("{report}");
+    Ok(if report.breaches() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -106,17 +106,33 @@ impl Metrics {
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
         registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
-        registry.register("inbox_age_seconds", "Age of the oldest waiting event", m.inbox_age_seconds.clone());
+        registry.register(
+            "inbox_age_seconds",
+            "Age of the oldest waiting event",
+            m.inbox_age_seconds.clone(),
+        );
         registry.register("inbox_parked", "Events parked for a person", m.inbox_parked.clone());
         registry.register("outbox_depth", "Effects that are still owed", m.outbox_depth.clone());
-        registry.register("outbox_age_seconds", "Age of the oldest owed effect", m.outbox_age_seconds.clone());
+        registry.register(
+            "outbox_age_seconds",
+            "Age of the oldest owed effect",
+            m.outbox_age_seconds.clone(),
+        );
         registry.register("outbox_parked", "Effects parked for a person", m.outbox_parked.clone());
-        registry.register("parked_payments", "Captured payments that wait for a person", m.parked_payments.clone());
+        registry.register(
+            "parked_payments",
+            "Captured payments that wait for a person",
+            m.parked_payments.clone(),
+        );
         registry.register("swept_seats", "Seats freed because their hold expired", m.swept_seats.clone());
         registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
         registry.register("stripe_calls", "Calls to Stripe by outcome", m.stripe_calls.clone());
-        registry.register("invariant_breaches", "Breaches found by the last audit", m.invariant_breaches.clone());
+        registry.register(
+            "invariant_breaches",
+            "Breaches found by the last audit",
+            m.invariant_breaches.clone(),
+        );
         metrics.registry = Arc::new(registry);
         metrics
     }

@@ -1,1 +1,171 @@
+//! The service over HTTP: one file per resource on one frame.
+//!
+//! Handlers parse, call one function of the domain and shape the answer. Who may call is an extractor, what
+//! went wrong is a [`problem::Problem`], and what every call shares is a layer of [`router`].
+
+mod admin_accounts;
+mod admin_events;
+mod admin_orders;
+mod allowance;
+mod auth;
+mod availability;
+mod cache;
+mod errors;
+mod events;
+pub mod extract;
+mod holds;
+pub mod idempotency;
+mod intake;
+mod json;
+mod layers;
+mod live;
+mod me;
+mod openapi;
+mod orders;
+mod pages;
+pub mod pagination;
 pub mod problem;
+pub mod request_id;
+mod state;
+mod system;
+mod webhooks;
+mod wish;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use self::state::AppState;
+use crate::app::App;
+
+/// Every resource, with its documentation.
+fn resources() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(auth::routes())
+        .merge(me::routes())
+        .merge(events::routes())
+        .merge(availability::routes())
+        .merge(live::routes())
+        .merge(holds::routes())
+        .merge(orders::routes())
+        .merge(webhooks::routes())
+        .merge(admin_accounts::routes())
+        .merge(admin_events::routes())
+        .merge(admin_orders::routes())
+        .merge(system::routes())
+}
+
+/// The whole service. Layers are listed from the handler outwards; each needs what stands below it.
+pub fn router(app: App) -> Router {
+    let app = AppState::from(app);
+    let (calls, api) = resources().split_for_parts();
+    calls
+        .merge(pages::router(&openapi::finish(&api)))
+        .fallback(layers::not_found)
+        .method_not_allowed_fallback(layers::method_not_allowed)
+        // Intake has bounded the body already, route by route.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        // Inside the time budget: when time is up, the key is let go for the next try.
+        .layer(from_fn_with_state(app.clone(), idempotency::remember))
+        .layer(from_fn(intake::hurry))
+        .layer(from_fn(intake::receive))
+        .layer(from_fn_with_state(app.clone(), extract::identify))
+        .layer(from_fn(layers::only_problems))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(layers::careful))
+        .layer(from_fn_with_state(app.clone(), layers::observe))
+        .layer(from_fn(request_id::name))
+        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::HashSet;
+
+    /// Every call of the API: its method, its path and what is written of it.
+    fn calls() -> Vec<(String, String, Value)> {
+        let document = openapi::finish(resources().get_openapi());
+        let mut calls = Vec::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, call) in item.as_object().expect("calls") {
+                calls.push((method.clone(), path.clone(), call.clone()));
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn every_call_is_described_once_and_whole() {
+        let mut ids = HashSet::new();
+        for (method, path, call) in calls() {
+            let name = format!("{method} {path}");
+            assert!(call["summary"].is_string(), "{name} says nothing");
+            assert!(call["tags"].is_array(), "{name} belongs nowhere");
+            assert!(ids.insert(call["operationId"].clone()), "{name} shares its id {}", call["operationId"]);
+            let mut parameters = HashSet::new();
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                let is_new = parameters.insert((parameter["in"].to_string(), parameter["name"].to_string()));
+                assert!(is_new, "{name} has {} twice", parameter["name"]);
+            }
+            for (status, answer) in call["responses"].as_object().expect("answers") {
+                let is_problem =
+                    answer["$ref"].is_string() || answer["content"]["application/problem+json"].is_object();
+                assert!(
+                    !status.starts_with(['4', '5']) || is_problem,
+                    "{name} {status} is no problem document"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(members) => {
+                    found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    members.values().for_each(|member| references(member, found));
+                }
+                Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+                _ => {}
+            }
+        }
+        let document = openapi::finish(resources().get_openapi());
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn who_must_sign_in_is_written_down() {
+        let public = [
+            "/v1/auth/register",
+            "/v1/auth/login",
+            "/v1/auth/refresh",
+            "/v1/auth/logout",
+            "/v1/events",
+            "/v1/events/{id}",
+            "/v1/events/{id}/seats",
+            "/v1/events/{id}/availability",
+            "/v1/events/{id}/status",
+            "/v1/events/{id}/live",
+            "/v1/webhooks/stripe",
+        ];
+        for (method, path, call) in calls().iter().filter(|(_, path, _)| path.starts_with("/v1/")) {
+            let is_public = public.contains(&path.as_str());
+            assert_eq!(call["security"].is_null(), is_public, "{method} {path}");
+            assert!(is_public || call["responses"]["401"].is_object(), "{method} {path}");
+        }
+    }
+}

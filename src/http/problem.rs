@@ -71,6 +71,8 @@ codes! {
     SaleClosed = CONFLICT, "sale_closed", "The sale is not open";
     /// The order is in a state that does not allow this; `status` says which.
     OrderState = CONFLICT, "order_state", "The order's state does not allow this";
+    /// The provider will not take a payment for this order, now or later.
+    PaymentRefused = CONFLICT, "payment_refused", "The payment provider refuses this order";
     /// The first call with this key has not answered yet.
     StillRunning = CONFLICT, "still_running", "The first request with this Idempotency-Key is still running";
     HoldExpired = GONE, "hold_expired", "This hold has expired";

@@ -1,1 +1,109 @@
-//! (being written)
+//! Orders: the protocol between a hold, a payment and a sold seat.
+//!
+//! **Write the intent, commit, act, record.** Every effect outside Postgres follows a committed row that names
+//! it, and every function here may be called again after a crash at any line. No transaction or lock is ever
+//! open while Redis or Stripe is asked.
+
+mod attend;
+mod blocks;
+mod cancel;
+mod checkout;
+mod claims;
+mod close;
+mod confirm;
+mod effects;
+mod error;
+mod inbox;
+mod log;
+mod money_back;
+mod payment;
+mod picture;
+mod read;
+mod report;
+mod settle;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::catalog::Catalog;
+use crate::config::PaymentFailed;
+use crate::payments::Gateway;
+use crate::seats::Engine;
+use crate::telemetry::Metrics;
+
+pub use crate::orders::cancel::GoodWill;
+pub use crate::orders::checkout::Checkout;
+pub use crate::orders::error::{OrdersError, RefusedSeat};
+pub use crate::orders::inbox::Noted;
+pub use crate::orders::log::{Actor, Because};
+pub use crate::orders::read::{LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket, Whose};
+pub use crate::orders::report::SaleReport;
+pub use crate::orders::state::OrderState;
+
+/// The times of the protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// How long a hold lasts where its event does not say.
+    pub hold: Duration,
+    /// What a checkout leaves to pay at least.
+    pub payment: Duration,
+    /// How long seats outlive the deadline a customer sees, so that the money door closes first.
+    pub grace: Duration,
+    /// How often Stripe is asked about an open order that no webhook speaks of.
+    pub reconcile: Duration,
+}
+
+/// Everything that turns holds into sold seats and back. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    pg: PgPool,
+    catalog: Catalog,
+    seats: Engine,
+    payments: Gateway,
+    metrics: Metrics,
+    clock: Clock,
+    payment_failed: PaymentFailed,
+    live_money: bool,
+    wake: Arc<Wake>,
+}
+
+/// Rung when a row was committed that a worker of this node should not wait for its timer to see.
+#[derive(Debug, Default)]
+pub struct Wake {
+    pub inbox: Notify,
+    pub outbox: Notify,
+}
+
+impl Desk {
+    #[must_use]
+    pub fn new(
+        pg: PgPool,
+        catalog: Catalog,
+        seats: Engine,
+        payments: Gateway,
+        metrics: Metrics,
+        rules: Rules,
+    ) -> Self {
+        let Rules { clock, payment_failed, live_money } = rules;
+        let wake = Arc::default();
+        Self { pg, catalog, seats, payments, metrics, clock, payment_failed, live_money, wake }
+    }
+
+    #[must_use]
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+}
+
+/// How this house does business.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    pub clock: Clock,
+    pub payment_failed: PaymentFailed,
+    /// Whether the Stripe key moves real money; events of the other kind are not ours.
+    pub live_money: bool,
+}

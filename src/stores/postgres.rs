@@ -28,10 +28,7 @@ pub fn pool(url: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
         // A node that freezes inside a transaction must not keep its seats locked.
         ("idle_in_transaction_session_timeout", "10000"),
     ]);
-    Ok(PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .connect_lazy_with(options))
+    Ok(PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).connect_lazy_with(options))
 }
 
 /// Work in Postgres did not end in time, or could not.

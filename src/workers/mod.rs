@@ -1,1 +1,94 @@
-//! (being written)
+//! What a node does without being asked: loops around steps that the domain offers.
+//!
+//! Each step is a function that can be called by hand, which is what tests do; a loop only adds the when. Steps
+//! lease their rows, so any number of nodes may run all loops at once.
+
+pub mod audit;
+mod pictures;
+mod sweeper;
+mod tidy;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::orders::{Desk, OrdersError, Wake};
+
+/// How long a loop with nothing to do waits before it looks by itself: what other nodes left is found within it.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// The longest pause of a loop that keeps failing: the end of an outage is noticed within it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Starts every loop of a node. They end soon after `stop` is cancelled, each between two steps.
+#[must_use]
+pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
+    let desk = &app.desk;
+    let mut loops = JoinSet::new();
+    loops.spawn(repeat("inbox", desk.clone(), Some(|wake| &wake.inbox), stop.clone(), |desk| async move {
+        desk.work_inbox().await
+    }));
+    loops.spawn(repeat("outbox", desk.clone(), Some(|wake| &wake.outbox), stop.clone(), |desk| async move {
+        desk.work_outbox().await
+    }));
+    loops.spawn(repeat("open orders", desk.clone(), None, stop.clone(), |desk| async move {
+        desk.attend().await
+    }));
+    loops.spawn(repeat("refunds", desk.clone(), None, stop.clone(), |desk| async move {
+        desk.attend_refunds().await
+    }));
+    loops.spawn(sweeper::run(app.clone(), stop.clone()));
+    loops.spawn(pictures::watch(app.clone(), stop.clone()));
+    loops.spawn(pictures::reconcile(app.clone(), stop.clone()));
+    loops.spawn(audit::repeat(app.clone(), stop.clone()));
+    loops.spawn(tidy::repeat(app.clone(), stop.clone()));
+    loops
+}
+
+/// Repeats a step: at once while it finds work, at its bell or after a moment when it finds none, and with
+/// growing pauses while it fails.
+async fn repeat<S, W>(
+    name: &'static str,
+    desk: Desk,
+    bell: Option<fn(&Wake) -> &Notify>,
+    stop: CancellationToken,
+    next: S,
+) where
+    S: Fn(Desk) -> W + Send,
+    W: Future<Output = Result<usize, OrdersError>> + Send,
+{
+    let mut pause = IDLE;
+    while !stop.is_cancelled() {
+        match next(desk.clone()).await {
+            Ok(0) => pause = IDLE,
+            Ok(_) => {
+                pause = IDLE;
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(%error, worker = name, "a step failed; trying again");
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        wait(pause, bell.map(|bell| bell(desk.wake())), &stop).await;
+    }
+}
+
+/// Waits for the time, the bell or the end, whichever is first.
+async fn wait(pause: Duration, bell: Option<&Notify>, stop: &CancellationToken) {
+    let rung = async {
+        match bell {
+            Some(bell) => bell.notified().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
+        () = rung => {}
+    }
+}

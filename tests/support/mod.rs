@@ -1,1 +1,30 @@
-//! The harness.
+//! The harness: one pair of real servers for the whole run, one database and one key space for each test.
+//!
+//! A test starts a node (or two), people act on it over HTTP, and the test looks at what they see and at what the
+//! stores have. Nothing here sleeps to let things settle: `eventually` asks until it is so, within a bound.
+
+mod client;
+mod holdfast;
+pub mod journeys;
+mod money;
+mod servers;
+
+use std::time::{Duration, Instant};
+
+pub use self::client::{Answer, Client};
+pub use self::holdfast::{Holdfast, Node};
+
+/// The longest that anything may take, on a machine that is busy with all the other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks until there is an answer; fails the test, saying what it waited for, when there is none in time.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

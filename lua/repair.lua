@@ -1,0 +1,96 @@
+--[[ repair: makes seats what Postgres says they are, each only while its flag is still what was seen.
+  KEYS  1-7 the event
+  ARGV  1-2 prefixes  then for each seat: ordinal, the flag that was seen or '', truth (free, held, sold or
+        blocked), order, hold, customer, ms from now that a held seat must stay   ('' where it has none)
+  Replies  repaired f n   n seats were not as they should be and are now; a repeat answers 0
+           not_ready ''
+  A seat is taken out of the hold that had it, whose customer's count goes down by one; the new owner's goes up.
+  What a customer had bought is not known to a flag, so the count of one who loses a sold seat stays.
+  Touches  isTaken:{E}:<ordinal>, hold:{E}:<hold> of the losing and of the winning holds
+]]
+local epoch = redis.call('HGET', META, 'epoch')
+if not epoch then return {'not_ready', ''} end
+local now = now_ms()
+local PLANES = {free = {0, 0, 0}, held = {1, 0, 0}, sold = {1, 1, 0}, blocked = {1, 1, 1}}
+
+local function should_be(seat)
+  if seat.truth == 'held' then return seat.hold end
+  if seat.truth == 'sold' then return 'sold:' .. seat.order end
+  return seat.truth == 'blocked' and 'blocked' or false
+end
+
+local function as_seen(seat) return (redis.call('GET', FLAG .. seat.ordinal) or '') == seat.seen end
+
+local function right_already(seat)
+  local planes = PLANES[seat.truth]
+  return (should_be(seat) or '') == seat.seen
+    and redis.call('GETBIT', TAKEN, seat.ordinal) == planes[1]
+    and redis.call('GETBIT', SOLD, seat.ordinal) == planes[2]
+    and redis.call('GETBIT', BLOCKED, seat.ordinal) == planes[3]
+end
+
+-- Takes the seat out of the live hold whose flag stands there.
+local function take_from(seat)
+  local loser = record_of(seat.seen, epoch)
+  if not loser or not loser.live then return end
+  local rest = {}
+  for _, ordinal in ipairs(loser.ordinals) do
+    if ordinal ~= seat.ordinal then rest[#rest + 1] = ordinal end
+  end
+  if #rest == #loser.ordinals then return end
+  loser.ordinals = rest
+  keep_record(seat.seen, epoch, loser)
+  if #rest == 0 then consume(seat.seen, 'repaired') end
+  count(loser.owner, -1)
+end
+
+local function add_to_hold(seat)
+  local deadline = now + math.max(seat.ttl, 1)
+  local hold = record_of(seat.hold, epoch)
+  if not (hold and hold.live) then
+    hold = {ordinals = {}, deadline = deadline, first = now, order = seat.order, wish = ''}
+  end
+  hold.owner, hold.deadline = seat.owner, math.max(hold.deadline, deadline)
+  if not set_of(hold.ordinals)[seat.ordinal] then
+    hold.ordinals[#hold.ordinals + 1] = seat.ordinal
+    table.sort(hold.ordinals)
+    count(seat.owner, 1)
+  end
+  redis.call('SET', FLAG .. seat.ordinal, seat.hold, 'PXAT', deadline)
+  keep_record(seat.hold, epoch, hold)
+end
+
+local function put_right(seat)
+  local flag = should_be(seat)
+  if flag ~= seat.seen then
+    take_from(seat)
+    if seat.truth == 'sold' then count(seat.owner, 1) end
+  end
+  if not flag then
+    redis.call('UNLINK', FLAG .. seat.ordinal)
+  elseif seat.truth == 'held' then
+    add_to_hold(seat)
+  else
+    redis.call('SET', FLAG .. seat.ordinal, flag)
+  end
+  mark({seat.ordinal}, unpack(PLANES[seat.truth]))
+end
+
+local repaired = {free = {}, held = {}, sold = {}, blocked = {}}
+local total = 0
+for i = 3, #ARGV, 7 do
+  local seat = {
+    ordinal = tonumber(ARGV[i]), seen = ARGV[i + 1], truth = ARGV[i + 2], order = ARGV[i + 3],
+    hold = ARGV[i + 4], owner = ARGV[i + 5], ttl = tonumber(ARGV[i + 6]) or 0,
+  }
+  if as_seen(seat) and not right_already(seat) then
+    put_right(seat)
+    total = total + 1
+    local list = repaired[seat.truth]
+    list[#list + 1] = seat.ordinal
+  end
+end
+if total == 0 then return {'repaired', '', 0} end
+local feed = tell('free', join(repaired.free), 'held', join(repaired.held), 'sold', join(repaired.sold),
+  'blocked', join(repaired.blocked))
+return {'repaired', feed, total}

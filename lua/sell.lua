@@ -1,0 +1,33 @@
+--[[ sell: marks an order's seats sold. Overrides whatever stands there: Postgres has already decided.
+  KEYS  1-7 the event  8 record of the order's hold  9… the flags of the seats
+  ARGV  1-2 prefixes  3 order id  4 hold id  5 customer  then the ordinals
+  Replies  sold f n      n seats were not yet sold to this order; a repeat answers 0
+           not_ready ''
+  The customer's count moves from held to bought: the seats of the live hold are already in it.
+]]
+local epoch = redis.call('HGET', META, 'epoch')
+if not epoch then return {'not_ready', ''} end
+local sold, id, owner = 'sold:' .. ARGV[3], ARGV[4], ARGV[5]
+
+local ordinals, fresh = {}, {}
+for i = 6, #ARGV do ordinals[#ordinals + 1] = tonumber(ARGV[i]) end
+for i, flag in ipairs(flags_of(ordinals)) do
+  if flag ~= sold then fresh[#fresh + 1] = ordinals[i] end
+end
+for _, ordinal in ipairs(fresh) do redis.call('SET', FLAG .. ordinal, sold) end
+mark(fresh, 1, 1, 0)
+
+local moved = 0
+local hold = record_of(id, epoch)
+if hold and hold.live and hold.owner == owner then
+  local bought, rest = set_of(ordinals), {}
+  for _, ordinal in ipairs(hold.ordinals) do
+    if bought[ordinal] then moved = moved + 1 else rest[#rest + 1] = ordinal end
+  end
+  hold.ordinals = rest
+  if moved > 0 then keep_record(id, epoch, hold) end
+  if #rest == 0 then consume(id, 'sold') end
+end
+count(owner, #fresh - moved)
+if #fresh == 0 then return {'sold', '', 0} end
+return {'sold', tell('sold', join(fresh)), #fresh}

@@ -1,0 +1,117 @@
+--[[ granting: what hold and hold_best have in common.
+  KEYS  8 record of this hold  9 record of the hold it replaces (this hold's again when it replaces none)
+  ARGV  3 hold id  4 customer  5 fingerprint of the wish  6 hold that it replaces, or ''
+        7 ms that a checkout must have to pay  8 most due holds to sweep
+  Replies  held f ordinals deadline first_held now order   also to a repeat: it answers its own success again
+           expired f          this hold, or the one to replace, is over
+           mismatch f         this hold id stands for another wish
+           not_owner f        of this hold, or of the one to replace
+           in_checkout f order   the hold to replace belongs to an order
+           sale_closed f opens closes now closed   '' where there is no bound; closed 1 when it was cancelled
+           again f            more has expired than one call sweeps, or a flag stood without its bit
+           limit f most has   the customer's limit, and what they hold and have bought
+           not_ready f        no marker: the picture cannot be trusted
+]]
+local HOLD, OWNER, WISH, REPLACES = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local PAYMENT, SWEEP_CAP = tonumber(ARGV[7]), tonumber(ARGV[8])
+
+local now = now_ms()
+local rules = redis.call('HMGET', META, 'epoch', 'hold', 'opens', 'closes', 'closed', 'limit', 'orphans', 'waiting')
+local epoch, lasts, limit = rules[1], tonumber(rules[2]), tonumber(rules[6]) or 0
+local orphan_rule, waiting = rules[7] == '1', rules[8] == '1'
+-- The hold to replace, its seats as a set (free for us alone), and the feed id of a sweep.
+local old, own, feed = nil, {}, ''
+
+local function held(record, id)
+  return {'held', id, join(record.ordinals), record.deadline, record.first, now, record.order}
+end
+
+-- The answer to a repeat, or nil when this hold is new.
+local function repeated()
+  local mine = record_of(HOLD, epoch)
+  if not mine then return nil end
+  if mine.owner ~= OWNER then return {'not_owner', ''} end
+  -- What a rebuild or a late payment restored does not remember its wish.
+  if mine.wish ~= '' and mine.wish ~= WISH then return {'mismatch', ''} end
+  if mine.live and holds_all(HOLD, mine.ordinals) then return held(mine, '') end
+  return {'expired', ''}
+end
+
+local function closed()
+  local opens, closes = tonumber(rules[3]), tonumber(rules[4])
+  if rules[5] == '1' or (opens and now < opens) or (closes and now >= closes) then
+    return {'sale_closed', '', rules[3] or '', rules[4] or '', now, rules[5] or ''}
+  end
+end
+
+-- Why the hold to replace cannot be, or nil.
+local function cannot_replace()
+  if REPLACES == '' then return nil end
+  old = record_of(REPLACES, epoch)
+  if not old then return {'expired', ''} end
+  if old.owner ~= OWNER then return {'not_owner', ''} end
+  if not old.live then return {'expired', ''} end
+  if old.order ~= '' then return {'in_checkout', '', old.order} end
+  if not holds_all(REPLACES, old.ordinals) then return {'expired', ''} end
+  own = set_of(old.ordinals)
+end
+
+-- Everything that can be answered without a look at the seats; nil when they are to be looked at.
+-- Sweeping comes last, so that what follows is exact even when no sweeper runs.
+local function answered_already()
+  if not epoch then return {'not_ready', ''} end
+  local answer = repeated() or closed() or cannot_replace()
+  if answer or waiting then return answer end
+  local swept = sweep_due(epoch, now, SWEEP_CAP)
+  feed = swept.feed
+  if swept.more then return {'again', feed} end
+end
+
+local function over_limit(wanted)
+  if limit == 0 then return nil end
+  local has = tonumber(redis.call('HGET', OWNERS, OWNER) or 0)
+  if has - (old and #old.ordinals or 0) + wanted > limit then return {'limit', feed, limit, has} end
+end
+
+-- A flag decides, so a free bit under a standing flag is a lost write: the bits are put right, and the caller
+-- chooses anew.
+local function heal(ordinals)
+  local held, sold, blocked = {}, {}, {}
+  for i, flag in ipairs(flags_of(ordinals)) do
+    if flag and not (flag == REPLACES and own[ordinals[i]]) then
+      local state = state_of(flag)
+      local list = state == 'held' and held or state == 'sold' and sold or blocked
+      list[#list + 1] = ordinals[i]
+    end
+  end
+  if #held + #sold + #blocked == 0 then return nil end
+  mark(held, 1, 0, 0)
+  mark(sold, 1, 1, 0)
+  mark(blocked, 1, 1, 1)
+  return {'again', tell('held', join(held), 'sold', join(sold), 'blocked', join(blocked))}
+end
+
+-- The first write of a grant. Nothing from here on can refuse.
+local function grant(ordinals)
+  table.sort(ordinals)
+  local record = {owner = OWNER, ordinals = ordinals, deadline = now + lasts, first = now, order = '', wish = WISH}
+  local freed = {}
+  if old then
+    -- Swapping keeps the age, and never takes away time that was already promised.
+    record.first = old.first
+    record.deadline = math.max(old.deadline, math.min(record.deadline, old.first + 2 * lasts - PAYMENT))
+    local kept = set_of(ordinals)
+    for _, ordinal in ipairs(old.ordinals) do
+      if not kept[ordinal] then freed[#freed + 1] = ordinal end
+    end
+    drop_flags(freed)
+    set_bits(TAKEN, freed, 0)
+    consume(REPLACES, 'replaced')
+  end
+  for _, ordinal in ipairs(ordinals) do redis.call('SET', FLAG .. ordinal, HOLD, 'PXAT', record.deadline) end
+  set_bits(TAKEN, ordinals, 1)
+  keep_record(HOLD, epoch, record)
+  count(OWNER, #ordinals - (old and #old.ordinals or 0))
+  if #freed > 0 then return held(record, tell('free', join(freed), 'held', join(ordinals))) end
+  return held(record, tell('held', join(ordinals)))
+end

@@ -1,0 +1,299 @@
+//! Accounts and refresh tokens in Postgres. No transaction is open while a password is hashed.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use rand::RngExt as _;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Account, Accounts, AccountsError, Caller, Fault, NewAccount, Role, SignedIn};
+use crate::ids::AccountId;
+use crate::stores::postgres::{constraint, within};
+
+const LONGEST_NAME: usize = 100;
+const LONGEST_EMAIL: usize = 254;
+/// Eight characters or more, as NIST SP 800-63B asks; the upper bound keeps hashing's input small.
+const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=256;
+
+impl Accounts {
+    /// Makes a customer's account and signs in to it.
+    pub async fn register(
+        &self,
+        id: AccountId,
+        name: &str,
+        email: &str,
+        password: &SecretString,
+    ) -> Result<SignedIn, AccountsError> {
+        let new = NewAccount {
+            id,
+            name: name.to_owned(),
+            email: email.to_owned(),
+            password: password.clone(),
+            role: Role::Customer,
+        };
+        let account = self.create(new).await?;
+        self.signed_in(account).await
+    }
+
+    /// Makes an account. The same id with the same address again answers with the account it made before.
+    pub async fn create(&self, new: NewAccount) -> Result<Account, AccountsError> {
+        let (name, email) = (new.name.trim(), new.email.trim());
+        check(name, email, new.password.expose_secret())?;
+        let hash = self.hasher.hash(new.password).await?;
+        within(async {
+            let made: Result<Option<Account>, _> = sqlx::query_as(
+                "insert into accounts (id, name, email, password_hash, role) values ($1, $2, $3, $4, $5)
+                 on conflict (id) do nothing
+                 returning id, name, email, role, created_at",
+            )
+            .bind(new.id)
+            .bind(name)
+            .bind(email)
+            .bind(hash)
+            .bind(new.role)
+            .fetch_optional(&self.pg)
+            .await;
+            match made {
+                Ok(Some(account)) => Ok(account),
+                Ok(None) => {
+                    let before = self.find(new.id).await?;
+                    let same = before.email.eq_ignore_ascii_case(email);
+                    if same { Ok(before) } else { Err(AccountsError::EmailTaken) }
+                }
+                Err(error) if constraint(&error) == Some("accounts_email") => Err(AccountsError::EmailTaken),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// Signs in. An unknown address, a disabled account and a wrong password take the same time and answer the
+    /// same.
+    pub async fn login(&self, email: &str, password: &SecretString) -> Result<SignedIn, AccountsError> {
+        let found: Option<(AccountId, String)> = within(async {
+            Ok::<_, AccountsError>(
+                sqlx::query_as(
+                    "select id, password_hash from accounts where lower(email) = lower($1) and disabled_at is null",
+                )
+                .bind(email.trim())
+                .fetch_optional(&self.pg)
+                .await?,
+            )
+        })
+        .await?;
+        let (id, hash) = found.unzip();
+        let is_right = self.hasher.matches(password.clone(), hash).await?;
+        match id {
+            Some(id) if is_right => {
+                let account = self.account(id).await?;
+                self.signed_in(account).await
+            }
+            _ => Err(AccountsError::BadCredentials),
+        }
+    }
+
+    /// Trades a refresh token for a new pair. One that was used before is in two hands: its whole family is
+    /// signed out.
+    pub async fn refresh(&self, token: &SecretString) -> Result<SignedIn, AccountsError> {
+        let now = OffsetDateTime::now_utc();
+        let (account, next) = within(async {
+            let mut tx = self.pg.begin().await?;
+            let found: Option<Stored> = sqlx::query_as(
+                "select t.id, t.family, t.account_id, t.used_at is not null as used,
+                        t.revoked_at is not null or t.expires_at <= now() or a.disabled_at is not null as dead
+                   from refresh_tokens t join accounts a on a.id = t.account_id
+                  where t.token_hash = $1 for update of t",
+            )
+            .bind(hashed(token))
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(stored) = found else { return Err(AccountsError::BadRefreshToken) };
+            if stored.used {
+                revoke(&mut tx, stored.family).await?;
+                tx.commit().await?;
+                tracing::warn!(account.id = %stored.account_id, "a refresh token was used twice: family revoked");
+                return Err(AccountsError::BadRefreshToken);
+            }
+            if stored.dead {
+                return Err(AccountsError::BadRefreshToken);
+            }
+            sqlx::query("update refresh_tokens set used_at = now() where id = $1")
+                .bind(stored.id)
+                .execute(&mut *tx)
+                .await?;
+            let next = self.issue(&mut tx, stored.account_id, stored.family, now).await?;
+            let account = sqlx::query_as("select id, name, email, role, created_at from accounts where id = $1")
+                .bind(stored.account_id)
+                .fetch_one(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            Ok((account, next))
+        })
+        .await?;
+        self.pair(account, next)
+    }
+
+    /// Ends the family of a refresh token. One that is unknown is signed out already.
+    pub async fn logout(&self, token: &SecretString) -> Result<(), AccountsError> {
+        within(async {
+            let mut db = self.pg.acquire().await?;
+            let family: Option<(Uuid,)> =
+                sqlx::query_as("select family from refresh_tokens where token_hash = $1")
+                    .bind(hashed(token))
+                    .fetch_optional(&mut *db)
+                    .await?;
+            match family {
+                Some((family,)) => revoke(&mut db, family).await,
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// An account that may sign in.
+    pub async fn account(&self, id: AccountId) -> Result<Account, AccountsError> {
+        within(self.find(id)).await
+    }
+
+    /// A page of accounts by id, newest first, whose name or address contains the text.
+    pub async fn list(
+        &self,
+        search: Option<&str>,
+        after: Option<AccountId>,
+        limit: i64,
+    ) -> Result<Vec<Account>, AccountsError> {
+        within(async {
+            Ok(sqlx::query_as(
+                "select id, name, email, role, created_at from accounts
+                  where ($1::text is null or strpos(lower(name || ' ' || email), lower($1)) > 0)
+                    and ($2::uuid is null or id < $2)
+                  order by id desc limit $3",
+            )
+            .bind(search)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.pg)
+            .await?)
+        })
+        .await
+    }
+
+    async fn find(&self, id: AccountId) -> Result<Account, AccountsError> {
+        sqlx::query_as(
+            "select id, name, email, role, created_at from accounts where id = $1 and disabled_at is null",
+        )
+        .bind(id)
+        .fetch_optional(&self.pg)
+        .await?
+        .ok_or(AccountsError::NotFound)
+    }
+
+    async fn signed_in(&self, account: Account) -> Result<SignedIn, AccountsError> {
+        let token = within(async {
+            let mut db = self.pg.acquire().await?;
+            self.issue(&mut db, account.id, Uuid::now_v7(), OffsetDateTime::now_utc()).await
+        })
+        .await?;
+        self.pair(account, token)
+    }
+
+    async fn issue(
+        &self,
+        db: &mut PgConnection,
+        account: AccountId,
+        family: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<SecretString, AccountsError> {
+        let token = SecretString::from(BASE64_URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>()));
+        sqlx::query(
+            "insert into refresh_tokens (id, family, account_id, token_hash, expires_at) values ($1, $2, $3, $4, $5)",
+        )
+        .bind(Uuid::now_v7())
+        .bind(family)
+        .bind(account)
+        .bind(hashed(&token))
+        .bind(now + self.refresh_life)
+        .execute(db)
+        .await?;
+        Ok(token)
+    }
+
+    fn pair(&self, account: Account, refresh_token: SecretString) -> Result<SignedIn, AccountsError> {
+        let access_token = self.signer.sign(Caller { id: account.id, role: account.role })?;
+        Ok(SignedIn { account, access_token, refresh_token, expires_in: self.signer.seconds() })
+    }
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Stored {
+    id: Uuid,
+    family: Uuid,
+    account_id: AccountId,
+    used: bool,
+    dead: bool,
+}
+
+async fn revoke(db: &mut PgConnection, family: Uuid) -> Result<(), AccountsError> {
+    sqlx::query("update refresh_tokens set revoked_at = now() where family = $1 and revoked_at is null")
+        .bind(family)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// 256 random bits need no slow hash: nobody can guess what is behind it.
+fn hashed(token: &SecretString) -> Vec<u8> {
+    digest(&SHA256, token.expose_secret().as_bytes()).as_ref().to_vec()
+}
+
+fn check(name: &str, email: &str, password: &str) -> Result<(), AccountsError> {
+    let mut faults = Vec::new();
+    let mut fault = |field, message: String| faults.push(Fault { field, message });
+    if name.is_empty() {
+        fault("name", "is empty".to_owned());
+    } else if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        fault("name", format!("must be at most {LONGEST_NAME} characters on one line"));
+    }
+    if !is_address(email) {
+        fault("email", "is not an address".to_owned());
+    }
+    if !PASSWORD_BYTES.contains(&password.len()) {
+        let (least, most) = (PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
+        fault("password", format!("must have {least} to {most} bytes"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(AccountsError::Invalid(faults)) }
+}
+
+/// Something before one @ and a dotted name behind it. Whether it exists, only a mail can tell.
+fn is_address(email: &str) -> bool {
+    let plain = email.chars().all(|letter| !letter.is_control() && !letter.is_whitespace());
+    let Some((local, domain)) = email.rsplit_once('@') else { return false };
+    let labels =
+        domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+    plain
+        && email.len() <= LONGEST_EMAIL
+        && !local.is_empty()
+        && !local.contains('@')
+        && labels
+        && domain.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn addresses_are_told_from_what_is_none() {
+        for good in ["a@b.c", "first.last+tag@mail.example.org", "ü@exämple.de"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in
+            ["", "a", "@b.c", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n", "a\0@b.c"]
+        {
+            assert!(!is_address(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Access tokens: short-lived, signed with one algorithm, checked without a store.
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{AccountsError, Caller, Role};
+use crate::ids::AccountId;
+
+/// The only algorithm there is; what a token itself says of it is compared, never followed.
+const ALGORITHM: Algorithm = Algorithm::HS256;
+/// Says that this is an access token and nothing else that the key may have signed (RFC 9068).
+const KIND: &str = "at+jwt";
+const US: &str = "holdfast";
+/// Clocks of two nodes may differ by this much.
+const LEEWAY_SECONDS: u64 = 5;
+/// Ours are some 300 bytes; more is not worth the work of a signature.
+const LONGEST: usize = 2048;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: AccountId,
+    role: Role,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// Signs and checks access tokens.
+#[derive(Clone)]
+pub struct Signer {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    seconds: u32,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+impl Signer {
+    #[expect(clippy::needless_pass_by_value, reason = "the caller gives the secret away")]
+    pub fn new(secret: SecretString, seconds: u32) -> Self {
+        let bytes = secret.expose_secret().as_bytes();
+        Self { encoding: EncodingKey::from_secret(bytes), decoding: DecodingKey::from_secret(bytes), seconds }
+    }
+
+    pub fn seconds(&self) -> u32 {
+        self.seconds
+    }
+
+    pub fn sign(&self, caller: Caller) -> Result<SecretString, AccountsError> {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let claims = Claims {
+            iss: US.to_owned(),
+            aud: US.to_owned(),
+            sub: caller.id,
+            role: caller.role,
+            iat: now,
+            exp: now + i64::from(self.seconds),
+            jti: Uuid::new_v4(),
+        };
+        let header = Header { typ: Some(KIND.to_owned()), ..Header::new(ALGORITHM) };
+        let token = jsonwebtoken::encode(&header, &claims, &self.encoding);
+        token.map(SecretString::from).map_err(|error| AccountsError::Crypto(error.to_string()))
+    }
+
+    pub fn verify(&self, token: &str) -> Option<Caller> {
+        if token.len() > LONGEST {
+            return None;
+        }
+        let mut rules = Validation::new(ALGORITHM);
+        rules.set_issuer(&[US]);
+        rules.set_audience(&[US]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.leeway = LEEWAY_SECONDS;
+        let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).ok()?;
+        let is_ours = token.header.typ.as_deref() == Some(KIND);
+        is_ours.then_some(Caller { id: token.claims.sub, role: token.claims.role })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &str = "a secret that is long enough for a test";
+
+    fn signer() -> Signer {
+        Signer::new(SecretString::from(SECRET), 60)
+    }
+
+    fn caller() -> Caller {
+        Caller { id: AccountId::new(), role: Role::Customer }
+    }
+
+    fn claims() -> Value {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        json!({ "iss": "holdfast", "aud": "holdfast", "sub": Uuid::now_v7(), "role": "admin",
+                "iat": now, "exp": now + 60, "jti": Uuid::new_v4() })
+    }
+
+    fn made(header: &Header, claims: &Value, secret: &str) -> String {
+        jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).expect("signed")
+    }
+
+    #[test]
+    fn a_token_speaks_for_its_caller() {
+        let caller = caller();
+        let token = signer().sign(caller).expect("signed");
+        assert_eq!(signer().verify(token.expose_secret()), Some(caller));
+    }
+
+    #[test]
+    fn every_other_token_speaks_for_nobody() {
+        let good = Header { typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
+        let with = |field: &str, value: Value| {
+            let mut claims = claims();
+            claims[field] = value;
+            claims
+        };
+        let without = |field: &str| {
+            let mut claims = claims();
+            claims.as_object_mut().expect("an object").remove(field);
+            claims
+        };
+        assert!(signer().verify(&made(&good, &claims(), SECRET)).is_some(), "the pattern itself is good");
+        let unsigned = |algorithm: &str| {
+            let header = json!({ "alg": algorithm, "typ": "at+jwt" });
+            format!("{}.{}.", BASE64.encode(header.to_string()), BASE64.encode(claims().to_string()))
+        };
+        for (why, token) in [
+            ("another key", made(&good, &claims(), "another secret that is long enough too")),
+            ("another algorithm", made(&Header { alg: Algorithm::HS512, ..good.clone() }, &claims(), SECRET)),
+            ("another kind", made(&Header::new(Algorithm::HS256), &claims(), SECRET)),
+            ("expired", made(&good, &with("exp", json!(1_000_000)), SECRET)),
+            ("no expiry", made(&good, &without("exp"), SECRET)),
+            ("another issuer", made(&good, &with("iss", json!("somebody")), SECRET)),
+            ("another audience", made(&good, &with("aud", json!("somebody")), SECRET)),
+            ("no subject", made(&good, &without("sub"), SECRET)),
+            ("an unknown role", made(&good, &with("role", json!("root")), SECRET)),
+            ("no algorithm", unsigned("none")),
+            ("no signature", unsigned("HS256")),
+            ("huge", format!("{}{}", made(&good, &claims(), SECRET), "x".repeat(4096))),
+            ("empty", String::new()),
+            ("junk", "a.b.c".to_owned()),
+        ] {
+            assert_eq!(signer().verify(&token), None, "{why}");
+        }
+    }
+
+    #[test]
+    fn one_changed_character_is_one_too_many() {
+        let token = signer().sign(caller()).expect("signed");
+        let token = token.expose_secret();
+        for at in (0..token.len()).step_by(7) {
+            let mut bytes = token.as_bytes().to_vec();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).expect("ASCII");
+            assert!(signer().verify(&changed).is_none(), "changed at {at}");
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! A chart as a node uses it: ids to ordinals and back, runs of seats, and the drawing that everybody gets.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::document::{Category, Document, RowPart, SeatPart};
+use crate::ids::{EventId, Ordinal};
+use crate::money::Currency;
+
+/// One event's chart. It never changes, so it is read once and shared.
+#[derive(Debug)]
+pub struct Chart {
+    event_id: EventId,
+    event_number: i32,
+    etag: String,
+    document: Document,
+    /// Ids of seats; those of standing places are computed.
+    ordinals: HashMap<Box<str>, Ordinal>,
+    /// Where each row begins, in ascending order, and which it is.
+    rows: Vec<(Ordinal, usize, usize)>,
+    /// The ordinals of each section, and of each category's seats in maximal runs.
+    sections: Vec<Range<Ordinal>>,
+    categories: Vec<Vec<Range<Ordinal>>>,
+    public: OnceLock<Bytes>,
+}
+
+/// A place as people know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatInfo<'a> {
+    pub id: Cow<'a, str>,
+    pub section: &'a str,
+    /// `None` where people stand.
+    pub row: Option<&'a str>,
+    pub seat: Option<Cow<'a, str>>,
+    pub category: &'a str,
+    pub price: i64,
+}
+
+/// A part with numbered seats.
+#[derive(Debug, Clone, Copy)]
+pub struct Section<'a> {
+    pub key: &'a str,
+    pub name: &'a str,
+    pub category: &'a str,
+    pub seats: u32,
+}
+
+/// A part where any place is as good as another.
+#[derive(Debug, Clone, Copy)]
+pub struct Area<'a> {
+    pub key: &'a str,
+    pub name: &'a str,
+    pub category: &'a str,
+    pub capacity: u32,
+}
+
+impl Chart {
+    pub(super) fn new(event_id: EventId, event_number: i32, etag: String, document: Document) -> Self {
+        let mut chart = Self {
+            event_id,
+            event_number,
+            etag,
+            ordinals: HashMap::new(),
+            rows: Vec::new(),
+            sections: Vec::new(),
+            categories: vec![Vec::new(); document.categories.len()],
+            document,
+            public: OnceLock::new(),
+        };
+        chart.index();
+        chart
+    }
+
+    fn index(&mut self) {
+        for (s, section) in self.document.sections.iter().enumerate() {
+            let mut all: Option<Range<Ordinal>> = None;
+            for (r, row) in section.rows.iter().enumerate() {
+                for seat in &row.seats {
+                    let id = format!("{}-{}-{}", section.key, row.name, seat.name);
+                    self.ordinals.insert(id.into(), seat.ordinal);
+                    let category = usize::from(seat.category.unwrap_or(section.category));
+                    let runs = &mut self.categories[category];
+                    let this = seat.ordinal..seat.ordinal + 1;
+                    all = Some(all.map_or(this.clone(), |all| all.start..this.end));
+                    runs.push(this);
+                }
+                if let Some(first) = row.seats.first() {
+                    self.rows.push((first.ordinal, s, r));
+                }
+            }
+            self.sections.push(all.unwrap_or_default());
+        }
+        // Between two seats of one category there may be aisles, whose bits are always set; seats of another
+        // category end a run.
+        let mut owner = vec![None; self.document.size as usize];
+        for (category, runs) in self.categories.iter().enumerate() {
+            for run in runs {
+                owner[run.start as usize] = Some(category);
+            }
+        }
+        for (category, runs) in self.categories.iter_mut().enumerate() {
+            let mut merged: Vec<Range<Ordinal>> = Vec::new();
+            for run in runs.drain(..) {
+                match merged.last_mut() {
+                    Some(last)
+                        if owner[last.end as usize..run.start as usize]
+                            .iter()
+                            .all(|between| between.is_none_or(|other| other == category)) =>
+                    {
+                        last.end = run.end;
+                    }
+                    _ => merged.push(run),
+                }
+            }
+            *runs = merged;
+        }
+    }
+
+    pub fn event_id(&self) -> EventId {
+        self.event_id
+    }
+
+    /// The short number that a hold's id carries.
+    pub fn event_number(&self) -> i32 {
+        self.event_number
+    }
+
+    pub fn currency(&self) -> Currency {
+        self.document.currency
+    }
+
+    /// How many ordinals there are, aisle bits included.
+    pub fn size(&self) -> u32 {
+        self.document.size
+    }
+
+    /// How many places there are.
+    pub fn seats(&self) -> u32 {
+        let standing: u32 = self.document.areas.iter().map(|area| area.capacity).sum();
+        u32::try_from(self.ordinals.len()).unwrap_or(u32::MAX).saturating_add(standing)
+    }
+
+    /// The ordinal of `stalls-A-12`, or of the standing place `floor-7`.
+    pub fn ordinal(&self, id: &str) -> Option<Ordinal> {
+        if let Some(&ordinal) = self.ordinals.get(id) {
+            return Some(ordinal);
+        }
+        let (key, number) = id.rsplit_once('-')?;
+        // One id a place: not `floor-07` beside `floor-7`.
+        if number.starts_with(['0', '+']) {
+            return None;
+        }
+        let number: u32 = number.parse().ok()?;
+        let area = self.document.areas.iter().find(|area| area.key == key)?;
+        (1..=area.capacity).contains(&number).then(|| area.first + number - 1)
+    }
+
+    /// What people call an ordinal; `None` for an aisle, and beyond the chart.
+    pub fn seat(&self, ordinal: Ordinal) -> Option<SeatInfo<'_>> {
+        self.numbered(ordinal).or_else(|| self.standing(ordinal))
+    }
+
+    fn numbered(&self, ordinal: Ordinal) -> Option<SeatInfo<'_>> {
+        let at = self.rows.partition_point(|(first, ..)| *first <= ordinal).checked_sub(1)?;
+        let (_, s, r) = self.rows[at];
+        let section = &self.document.sections[s];
+        let row: &RowPart = &section.rows[r];
+        let n = row.seats.binary_search_by_key(&ordinal, |seat| seat.ordinal).ok()?;
+        let seat: &SeatPart = &row.seats[n];
+        let category = self.category(seat.category.unwrap_or(section.category));
+        Some(SeatInfo {
+            id: Cow::Owned(format!("{}-{}-{}", section.key, row.name, seat.name)),
+            section: &section.key,
+            row: Some(&row.name),
+            seat: Some(Cow::Borrowed(&seat.name)),
+            category: &category.key,
+            price: category.price,
+        })
+    }
+
+    fn standing(&self, ordinal: Ordinal) -> Option<SeatInfo<'_>> {
+        let area = (self.document.areas.iter())
+            .find(|area| (area.first..area.first + area.capacity).contains(&ordinal))?;
+        let category = self.category(area.category);
+        Some(SeatInfo {
+            id: Cow::Owned(format!("{}-{}", area.key, ordinal - area.first + 1)),
+            section: &area.key,
+            row: None,
+            seat: None,
+            category: &category.key,
+            price: category.price,
+        })
+    }
+
+    fn category(&self, at: u16) -> &Category {
+        &self.document.categories[usize::from(at)]
+    }
+
+    /// Whether people stand there: any free place will do, and none is chosen by name.
+    pub fn is_standing(&self, ordinal: Ordinal) -> bool {
+        self.document.areas.first().is_some_and(|area| ordinal >= area.first)
+    }
+
+    /// The places of a standing area.
+    pub fn area(&self, key: &str) -> Option<Range<Ordinal>> {
+        let area = self.document.areas.iter().find(|area| area.key == key)?;
+        Some(area.first..area.first + area.capacity)
+    }
+
+    /// Where seats of a wish may lie, best first. `None` when there is no such section or category.
+    pub fn runs(&self, section: Option<&str>, category: Option<&str>) -> Option<Vec<Range<Ordinal>>> {
+        let within = match section {
+            None => 0..self.document.size,
+            Some(key) => {
+                let at = self.document.sections.iter().position(|section| section.key == key)?;
+                self.sections[at].clone()
+            }
+        };
+        let runs = if let Some(key) = category {
+            let at = self.document.categories.iter().position(|category| category.key == key)?;
+            self.categories[at].clone()
+        } else {
+            let end = self.sections.last().map_or(0, |last| last.end);
+            std::iter::once(0..end).collect()
+        };
+        let cut = |run: Range<Ordinal>| run.start.max(within.start)..run.end.min(within.end);
+        Some(runs.into_iter().map(cut).filter(|run| !run.is_empty()).collect())
+    }
+
+    /// The plane in which every ordinal that is nobody's place is set, in Redis' bit order (bit 0 is the highest of
+    /// byte 0), with the padding of the last byte set as well.
+    pub fn aisle_plane(&self) -> Vec<u8> {
+        let mut plane = vec![0xff; (self.document.size as usize).div_ceil(8)];
+        let mut clear = |ordinal: Ordinal| plane[ordinal as usize / 8] &= !(0x80 >> (ordinal % 8));
+        self.ordinals.values().for_each(|&ordinal| clear(ordinal));
+        for area in &self.document.areas {
+            (area.first..area.first + area.capacity).for_each(&mut clear);
+        }
+        plane
+    }
+
+    pub fn categories(&self) -> &[Category] {
+        &self.document.categories
+    }
+
+    pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
+        self.document.sections.iter().map(|section| Section {
+            key: &section.key,
+            name: &section.name,
+            category: &self.category(section.category).key,
+            seats: section.rows.iter().map(|row| u32::try_from(row.seats.len()).unwrap_or(u32::MAX)).sum(),
+        })
+    }
+
+    pub fn areas(&self) -> impl Iterator<Item = Area<'_>> {
+        self.document.areas.iter().map(|area| Area {
+            key: &area.key,
+            name: &area.name,
+            category: &self.category(area.category).key,
+            capacity: area.capacity,
+        })
+    }
+
+    /// Names this chart for ever: its event's id and a digest of its document.
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// The drawing that everybody gets, made once.
+    pub fn public_json(&self) -> Bytes {
+        self.public.get_or_init(|| self.draw()).clone()
+    }
+
+    fn draw(&self) -> Bytes {
+        let key = |at: u16| self.category(at).key.as_str();
+        let sections = (self.document.sections.iter())
+            .map(|section| DrawnSection {
+                key: &section.key,
+                name: &section.name,
+                category: key(section.category),
+                rows: (section.rows.iter())
+                    .map(|row| DrawnRow {
+                        name: &row.name,
+                        seats: (row.seats.iter())
+                            .map(|seat| DrawnSeat {
+                                id: format!("{}-{}-{}", section.key, row.name, seat.name),
+                                name: &seat.name,
+                                x: seat.x,
+                                y: seat.y,
+                                category: seat.category.map(key),
+                                accessible: seat.accessible,
+                            })
+                            .collect(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        let areas = (self.document.areas.iter())
+            .map(|area| DrawnArea {
+                key: &area.key,
+                name: &area.name,
+                category: key(area.category),
+                capacity: area.capacity,
+                x: area.x,
+                y: area.y,
+                width: area.width,
+                height: area.height,
+            })
+            .collect();
+        let drawing = Drawing {
+            event_id: self.event_id,
+            version: &self.etag,
+            currency: self.document.currency,
+            categories: &self.document.categories,
+            sections,
+            areas,
+        };
+        Bytes::from(serde_json::to_vec(&drawing).expect("a drawing is plain data"))
+    }
+}
+
+/// The chart with coordinates: one unit is the distance of two neighbours, the stage is above.
+#[derive(Serialize)]
+struct Drawing<'a> {
+    event_id: EventId,
+    version: &'a str,
+    currency: Currency,
+    categories: &'a [Category],
+    sections: Vec<DrawnSection<'a>>,
+    areas: Vec<DrawnArea<'a>>,
+}
+
+#[derive(Serialize)]
+struct DrawnSection<'a> {
+    key: &'a str,
+    name: &'a str,
+    category: &'a str,
+    rows: Vec<DrawnRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct DrawnRow<'a> {
+    name: &'a str,
+    seats: Vec<DrawnSeat<'a>>,
+}
+
+#[derive(Serialize)]
+struct DrawnSeat<'a> {
+    id: String,
+    name: &'a str,
+    x: f32,
+    y: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    accessible: bool,
+}
+
+#[derive(Serialize)]
+struct DrawnArea<'a> {
+    key: &'a str,
+    name: &'a str,
+    category: &'a str,
+    capacity: u32,
+    x: f32,
+    y: f32,
+    width: f32,
+    height: f32,
+}

@@ -1,0 +1,355 @@
+//! Events and charts in Postgres, and the charts that this node has read.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use tokio::sync::OnceCell;
+
+use super::chart::Chart;
+use super::check::{self, Faults};
+use super::compile::compile;
+use super::document::{Document, VERSION};
+use super::form::{EventPatch, NewEvent};
+use super::{CatalogError, Fault};
+use crate::ids::{AccountId, EventId};
+use crate::money::Currency;
+use crate::stores::postgres::within;
+
+/// Charts that a node keeps; a stadium's takes some tens of megabytes.
+const MOST_CHARTS: usize = 128;
+
+/// Whether an event can be sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum EventState {
+    Published,
+    Cancelled,
+}
+
+/// One performance, without its chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub id: EventId,
+    pub number: i32,
+    pub organiser_id: AccountId,
+    pub title: String,
+    pub description: String,
+    pub venue: String,
+    pub starts_at: OffsetDateTime,
+    pub ends_at: Option<OffsetDateTime>,
+    pub sale_starts_at: Option<OffsetDateTime>,
+    pub sale_ends_at: Option<OffsetDateTime>,
+    pub currency: Currency,
+    pub max_per_customer: Option<u32>,
+    pub hold_seconds: Option<u32>,
+    pub orphan_rule: bool,
+    pub state: EventState,
+    /// How often its picture in Redis was rebuilt.
+    pub epoch: i32,
+    pub seats: u32,
+}
+
+impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Event {
+    fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        use sqlx::Row as _;
+        let count = |column: &str| -> Result<Option<u32>, sqlx::Error> {
+            Ok(row.try_get::<Option<i32>, _>(column)?.and_then(|count| u32::try_from(count).ok()))
+        };
+        let currency: String = row.try_get("currency")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            number: row.try_get("number")?,
+            organiser_id: row.try_get("organiser_id")?,
+            title: row.try_get("title")?,
+            description: row.try_get("description")?,
+            venue: row.try_get("venue")?,
+            starts_at: row.try_get("starts_at")?,
+            ends_at: row.try_get("ends_at")?,
+            sale_starts_at: row.try_get("sale_starts_at")?,
+            sale_ends_at: row.try_get("sale_ends_at")?,
+            currency: currency.parse().map_err(|fault| sqlx::Error::Decode(Box::new(fault)))?,
+            max_per_customer: count("max_per_customer")?,
+            hold_seconds: count("hold_seconds")?,
+            orphan_rule: row.try_get("orphan_rule")?,
+            state: row.try_get("state")?,
+            epoch: row.try_get("epoch")?,
+            seats: count("seats")?.unwrap_or(0),
+        })
+    }
+}
+
+impl Event {
+    /// Where the event stands in the list of events, for a cursor.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}.{}", self.starts_at.unix_timestamp_nanos() / 1000, self.id)
+    }
+}
+
+/// Reads a place in the list. One that is not a place is the beginning.
+fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
+    let (micros, id) = place.split_once('.')?;
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(micros.parse::<i128>().ok()?.checked_mul(1000)?);
+    Some((moment.ok()?, id.parse().ok()?))
+}
+
+type Cell = Arc<OnceCell<Arc<Chart>>>;
+
+#[derive(Default)]
+struct Shelf {
+    charts: HashMap<EventId, Cell>,
+    numbers: HashMap<i32, EventId>,
+}
+
+/// The catalog. Clones share the charts that were read.
+#[derive(Clone)]
+pub struct Catalog {
+    pg: PgPool,
+    /// Locked for a look-up at a time, never across an await.
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Catalog")
+    }
+}
+
+impl Catalog {
+    #[must_use]
+    pub fn new(pg: PgPool) -> Self {
+        Self { pg, shelf: Arc::default() }
+    }
+
+    /// Publishes an event. The same id again answers with the event that it made before.
+    pub async fn create(
+        &self,
+        id: EventId,
+        organiser: AccountId,
+        form: NewEvent,
+    ) -> Result<Event, CatalogError> {
+        // A stadium takes a moment of pure work, which must not hold up everybody else's requests.
+        let (form, packed) = tokio::task::spawn_blocking(move || {
+            let document = compile(&form)?;
+            let chart = document.pack().map_err(|cause| vec![unstorable(&cause)])?;
+            let seats = Chart::new(id, 0, String::new(), document).seats();
+            Ok::<_, Vec<Fault>>((form, (chart, seats)))
+        })
+        .await
+        .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
+        .map_err(CatalogError::Invalid)?;
+        let (chart, seats) = packed;
+        let etag = etag(&chart);
+        within(async {
+            let mut tx = self.pg.begin().await?;
+            let made = sqlx::query(
+                "insert into events (id, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at,
+                        sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                 on conflict (id) do nothing",
+            )
+            .bind(id)
+            .bind(organiser)
+            .bind(form.title.trim())
+            .bind(form.description.unwrap_or_default())
+            .bind(form.venue.unwrap_or_default())
+            .bind(form.starts_at)
+            .bind(form.ends_at)
+            .bind(form.sale_starts_at)
+            .bind(form.sale_ends_at)
+            .bind(form.currency.unwrap_or_else(|| "eur".to_owned()).to_ascii_lowercase())
+            .bind(form.max_per_customer.and_then(|most| i32::try_from(most).ok()))
+            .bind(form.hold_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
+            .bind(form.orphan_rule.unwrap_or(true))
+            .bind(i32::try_from(seats).unwrap_or(i32::MAX))
+            .execute(&mut *tx)
+            .await?;
+            if made.rows_affected() == 1 {
+                sqlx::query("insert into charts (event_id, version, document, etag) values ($1, $2, $3, $4)")
+                    .bind(id)
+                    .bind(VERSION)
+                    .bind(chart)
+                    .bind(etag)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok::<_, CatalogError>(())
+        })
+        .await?;
+        self.event(id).await
+    }
+
+    /// An event as it is now.
+    pub async fn event(&self, id: EventId) -> Result<Event, CatalogError> {
+        within(async {
+            sqlx::query_as("select * from events where id = $1")
+                .bind(id)
+                .fetch_optional(&self.pg)
+                .await?
+                .ok_or(CatalogError::NotFound)
+        })
+        .await
+    }
+
+    /// Events, soonest first, after a place in the list.
+    pub async fn list(&self, after: Option<&str>, limit: i64) -> Result<Vec<Event>, CatalogError> {
+        let (moment, id) = after.and_then(read_place).unzip();
+        within(async {
+            Ok(sqlx::query_as(
+                "select * from events
+                  where $1::timestamptz is null or (starts_at, id) > ($1, $2)
+                  order by starts_at, id limit $3",
+            )
+            .bind(moment)
+            .bind(id)
+            .bind(limit)
+            .fetch_all(&self.pg)
+            .await?)
+        })
+        .await
+    }
+
+    /// Events whose seats can still change hands: published, and not over for more than a month.
+    pub async fn live(&self) -> Result<Vec<Event>, CatalogError> {
+        within(async {
+            Ok(sqlx::query_as(
+                "select * from events
+                  where state = 'published' and greatest(ends_at, starts_at, created_at) > now() - interval '30 days'
+                  order by starts_at, id",
+            )
+            .fetch_all(&self.pg)
+            .await?)
+        })
+        .await
+    }
+
+    /// Edits what may be edited.
+    pub async fn update(&self, id: EventId, patch: EventPatch) -> Result<Event, CatalogError> {
+        let before = self.event(id).await?;
+        let mut faults = Faults::default();
+        check::patch(&patch, &before, &mut faults);
+        if !faults.is_empty() {
+            return Err(CatalogError::Invalid(faults.into_list()));
+        }
+        let most = patch.max_per_customer.map(|most| most.and_then(|most| i32::try_from(most).ok()));
+        within(async {
+            sqlx::query_as(
+                "update events set title = coalesce($2, title), description = coalesce($3, description),
+                        venue = coalesce($4, venue), starts_at = coalesce($5, starts_at),
+                        ends_at = case when $6 then $7 else ends_at end,
+                        sale_starts_at = case when $8 then $9 else sale_starts_at end,
+                        sale_ends_at = case when $10 then $11 else sale_ends_at end,
+                        max_per_customer = case when $12 then $13 else max_per_customer end,
+                        orphan_rule = coalesce($14, orphan_rule)
+                  where id = $1 returning *",
+            )
+            .bind(id)
+            .bind(patch.title.map(|title| title.trim().to_owned()))
+            .bind(patch.description)
+            .bind(patch.venue)
+            .bind(patch.starts_at)
+            .bind(patch.ends_at.is_some())
+            .bind(patch.ends_at.flatten())
+            .bind(patch.sale_starts_at.is_some())
+            .bind(patch.sale_starts_at.flatten())
+            .bind(patch.sale_ends_at.is_some())
+            .bind(patch.sale_ends_at.flatten())
+            .bind(most.is_some())
+            .bind(most.flatten())
+            .bind(patch.orphan_rule)
+            .fetch_optional(&self.pg)
+            .await?
+            .ok_or(CatalogError::NotFound)
+        })
+        .await
+    }
+
+    /// An event's chart. Read from Postgres once, however many ask at a time; afterwards no store is touched.
+    pub async fn chart(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+        let cell = self.cell(id);
+        match cell.get_or_try_init(|| self.read(id)).await {
+            Ok(chart) => Ok(Arc::clone(chart)),
+            Err(error) => {
+                // What is not there takes no room: an id that is asked for in a loop leaves nothing behind.
+                self.shelf().charts.remove(&id);
+                Err(error)
+            }
+        }
+    }
+
+    /// The chart of the event with this number, which is what a hold's id says.
+    pub async fn chart_by_number(&self, number: i32) -> Result<Arc<Chart>, CatalogError> {
+        let known = self.shelf().numbers.get(&number).copied();
+        let id = match known {
+            Some(id) => id,
+            None => {
+                within(async {
+                    let found: Option<(EventId,)> = sqlx::query_as("select id from events where number = $1")
+                        .bind(number)
+                        .fetch_optional(&self.pg)
+                        .await?;
+                    found.map(|(id,)| id).ok_or(CatalogError::NotFound)
+                })
+                .await?
+            }
+        };
+        self.chart(id).await
+    }
+
+    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cell(&self, id: EventId) -> Cell {
+        let mut known = self.shelf();
+        if known.charts.len() >= MOST_CHARTS && !known.charts.contains_key(&id) {
+            // Whichever: one that is still in use is read again.
+            let some = known.charts.keys().next().copied();
+            some.map(|some| known.charts.remove(&some));
+        }
+        Arc::clone(known.charts.entry(id).or_default())
+    }
+
+    async fn read(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+        let (number, version, packed, etag) = within(async {
+            let row: Option<(i32, i32, Vec<u8>, String)> = sqlx::query_as(
+                "select e.number, c.version, c.document, c.etag
+                   from charts c join events e on e.id = c.event_id where c.event_id = $1",
+            )
+            .bind(id)
+            .fetch_optional(&self.pg)
+            .await?;
+            row.ok_or(CatalogError::NotFound)
+        })
+        .await?;
+        if version != VERSION {
+            return Err(CatalogError::Unreadable(id, format!("it has version {version}")));
+        }
+        let chart = tokio::task::spawn_blocking(move || {
+            Document::unpack(&packed).map(|document| Chart::new(id, number, etag, document))
+        })
+        .await
+        .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
+        .map_err(|cause| CatalogError::Unreadable(id, cause.to_string()))?;
+        self.shelf().numbers.insert(number, id);
+        Ok(Arc::new(chart))
+    }
+}
+
+fn etag(document: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(32);
+    for byte in &digest(&SHA256, document).as_ref()[..16] {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    text
+}
+
+fn unstorable(cause: &std::io::Error) -> Fault {
+    Fault { field: "sections".to_owned(), message: format!("cannot be stored: {cause}") }
+}

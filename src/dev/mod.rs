@@ -1,0 +1,173 @@
+//! `holdfast dev`: the production code on an embedded stack, with something to sell and a way to pay.
+
+mod demo;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast::app::App;
+use holdfast::config::Config;
+use holdfast::local::{Secrets, Stack, StackSettings};
+use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
+use holdfast::stores::postgres;
+use holdfast::telemetry;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::stop_requested;
+
+/// The database inside the embedded Postgres.
+const DATABASE: &str = "holdfast";
+
+/// Settings of `dev`, beside those that production has too.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// Empties the embedded stack first.
+    #[arg(long)]
+    fresh: bool,
+    /// Where the embedded stack keeps its data.
+    #[arg(long, env = "HOLDFAST_DATA")]
+    data: Option<PathBuf>,
+    /// Where the sandbox listens. Default: the port after LISTEN_ADDR's, or any free one.
+    #[arg(long, env = "SANDBOX_ADDR")]
+    sandbox_addr: Option<SocketAddr>,
+    #[command(flatten)]
+    config: Config,
+}
+
+/// Opens for business until told to stop.
+pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(dev.config.log_format);
+    let mut config = dev.config;
+    let listener = TcpListener::bind(config.listen_addr)
+        .await
+        .with_context(|| format!("cannot listen on {}: choose another LISTEN_ADDR", config.listen_addr))?;
+    config.listen_addr = listener.local_addr()?;
+
+    let settings = StackSettings {
+        dir: dev.data,
+        fresh: dev.fresh,
+        postgres: config.database_url.is_none(),
+        redis: config.redis_url.is_none(),
+        durable: true,
+    };
+    let stack = Stack::start(&settings).await?;
+    if config.database_url.is_none() {
+        stack.create_database(DATABASE, None).await.context("the database")?;
+    }
+    fill_in(&mut config, &stack)?;
+    let sandbox = open_sandbox(&mut config, dev.sandbox_addr, &stack).await?;
+
+    let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
+    let pg = postgres::pool(url.expose_secret(), 2).context("DATABASE_URL cannot be read")?;
+    postgres::MIGRATIONS.run(&pg).await.context("bringing the database up to date")?;
+    pg.close().await;
+
+    let app = App::start(config).await?;
+    demo::open(&app).await.context("opening the demo")?;
+    let greeting = greeting(&app, sandbox.as_ref(), &stack);
+    let stop = CancellationToken::new();
+    let served = app.serve(listener, stop.clone());
+    println!("{greeting}");
+
+    stop_requested().await?;
+    eprintln!("closing: what is in flight is finished");
+    stop.cancel();
+    served.await?;
+    if let Some(sandbox) = sandbox {
+        sandbox.stop().await;
+    }
+    stack.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that was not given comes from the embedded stack, whose secrets are kept with its data.
+fn fill_in(config: &mut Config, stack: &Stack) -> anyhow::Result<()> {
+    let Secrets { jwt, stripe_key, webhook } = stack.secrets()?;
+    config.database_url.get_or_insert_with(|| SecretString::from(stack.database_url(DATABASE)));
+    config.redis_url.get_or_insert_with(|| SecretString::from(stack.redis_url(0)));
+    config.jwt_secret.get_or_insert(jwt);
+    config.stripe_secret_key.get_or_insert(stripe_key);
+    config.stripe_webhook_secret.get_or_insert(webhook);
+    config.stripe_publishable_key.get_or_insert_with(|| "pk_test_sandbox".to_owned());
+    Ok(())
+}
+
+/// Starts the sandbox, unless Stripe's address was given.
+async fn open_sandbox(
+    config: &mut Config,
+    address: Option<SocketAddr>,
+    stack: &Stack,
+) -> anyhow::Result<Option<Sandbox>> {
+    if config.stripe_api_url.is_some() {
+        return Ok(None);
+    }
+    let mut next = config.listen_addr;
+    next.set_port(next.port().checked_add(1).unwrap_or(0));
+    let listener = match (address, TcpListener::bind(address.unwrap_or(next)).await) {
+        (_, Ok(listener)) => listener,
+        (Some(address), Err(error)) => {
+            return Err(error).with_context(|| format!("the sandbox cannot listen on {address}"));
+        }
+        (None, Err(_)) => TcpListener::bind((next.ip(), 0)).await?,
+    };
+    let secret = |value: &Option<SecretString>| value.clone().context("a secret is missing");
+    let webhook_secret = secret(&config.stripe_webhook_secret)?;
+    // While secrets rotate there are several; any one of them is accepted.
+    let first = webhook_secret.expose_secret().split(',').next().unwrap_or_default().trim().to_owned();
+    let settings = SandboxSettings {
+        secret_key: secret(&config.stripe_secret_key)?,
+        publishable_key: config.stripe_publishable_key.clone().unwrap_or_default(),
+        webhook: Some(WebhookTarget {
+            url: format!("http://{}/v1/webhooks/stripe", config.listen_addr),
+            secret: SecretString::from(first),
+        }),
+        journal: Some(stack.dir().join("sandbox.journal")),
+        public_url: None,
+    };
+    let sandbox = sandbox::start(settings, listener).await.context("the sandbox")?;
+    config.stripe_api_url = Some(format!("http://{}", sandbox.addr()));
+    config.pay_page_url.get_or_insert_with(|| format!("http://{}/pay", sandbox.addr()));
+    Ok(Some(sandbox))
+}
+
+fn greeting(app: &App, sandbox: Option<&Sandbox>, stack: &Stack) -> String {
+    use std::fmt::Write as _;
+    let url = app.config.public_url();
+    let mut text =
+        format!("\nHoldfast is open for business.\n\n  shop       {url}\n  API        {url}/docs\n");
+    if let Some(sandbox) = sandbox {
+        let _ = writeln!(
+            text,
+            "  sandbox    http://{}   (plays Stripe; its ledger is at /sandbox/ledger)",
+            sandbox.addr()
+        );
+    }
+    let _ = writeln!(text, "  data       {}", stack.dir().display());
+    let _ = writeln!(text, "\nSign in with the password {}:\n", demo::PASSWORD);
+    for email in demo::addresses() {
+        let _ = writeln!(text, "  {email}");
+    }
+    text.push_str("\nCtrl-C closes it; everything is kept for the next time. --fresh starts over.\n");
+    text
+}
+
+/// A node for one command: on the stores that were named, or on those of a `dev` that runs here.
+pub async fn app_for_a_command(mut config: Config) -> anyhow::Result<App> {
+    telemetry::start_logging(config.log_format);
+    if config.database_url.is_none() || config.redis_url.is_none() {
+        let running = Stack::running(None).context(
+            "set DATABASE_URL and REDIS_URL, or run `holdfast dev` in this folder and try again beside it",
+        )?;
+        config.database_url.get_or_insert_with(|| SecretString::from(running.database_url(DATABASE)));
+        config.redis_url.get_or_insert_with(|| SecretString::from(running.redis_url(0)));
+    }
+    // Neither signs anything nor moves money; what production insists on is not needed here.
+    config.jwt_secret.get_or_insert_with(|| SecretString::from("not used by this command"));
+    config.stripe_secret_key.get_or_insert_with(|| SecretString::from("sk_test_not_used"));
+    App::start(config).await
+}

@@ -1,0 +1,185 @@
+//! What organisers do with their own events, and administrators with all of them.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::AppState;
+use super::events::EventBody;
+use super::extract::{Json, Organiser, Path};
+use super::idempotency::Operation;
+use super::problem::{Code, FieldFault, Problem, ProblemBody};
+use crate::accounts::Role;
+use crate::catalog::{Chart, Event, EventPatch, NewEvent};
+use crate::ids::{EventId, Ordinal};
+use crate::orders::OrdersError;
+use crate::seats::{MOST_SEATS, SeatsError};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(change))
+        .routes(routes!(block))
+        .routes(routes!(unblock))
+}
+
+/// The longest reason for a block.
+const LONGEST_REASON: usize = 200;
+
+/// An event that this organiser may act on. Somebody else's does not exist for them.
+pub(super) async fn own_event(app: &AppState, organiser: &Organiser, id: EventId) -> Result<Event, Problem> {
+    let event = app.catalog.event(id).await?;
+    match organiser.0.role {
+        Role::Admin => Ok(event),
+        Role::Organiser | Role::Customer if event.organiser_id == organiser.id() => Ok(event),
+        Role::Organiser | Role::Customer => Err(Code::NotFound.problem()),
+    }
+}
+
+/// Opens an event for sale.
+///
+/// Every fault of the form is named at once. The chart cannot be changed afterwards. The short form
+/// `{title, starts_at, total_tickets, price?, currency?}` is one standing area.
+#[utoipa::path(
+    post, path = "/v1/admin/events", tag = "admin", security(("bearer" = [])), request_body = NewEvent,
+    responses(
+        (status = 201, description = "The event; holds are taken from now on, within its sale window", body = EventBody,
+         headers(("Location" = String, description = "The event"))),
+    ),
+)]
+async fn create(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    operation: Operation,
+    Json(form): Json<NewEvent>,
+) -> Result<Response, Problem> {
+    let event = app.catalog.create(EventId(operation.0), organiser.id(), form).await?;
+    app.desk.open(event.id).await?;
+    let location = [(header::LOCATION, format!("/v1/events/{}", event.id))];
+    Ok((StatusCode::CREATED, location, Json(EventBody::of(event, None))).into_response())
+}
+
+/// Changes what an event says of itself, its sale window and its limits.
+#[utoipa::path(
+    patch, path = "/v1/admin/events/{id}", tag = "admin", security(("bearer" = [])),
+    params(("id" = EventId, Path)), request_body = EventPatch,
+    responses((status = 200, description = "The event as it is now", body = EventBody)),
+)]
+async fn change(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+    Json(patch): Json<EventPatch>,
+) -> Result<Json<EventBody>, Problem> {
+    own_event(&app, &organiser, id).await?;
+    let event = app.catalog.update(id, patch).await?;
+    match app.desk.apply_rules(&event).await {
+        // The rebuild that is due brings the rules with it.
+        Ok(()) | Err(OrdersError::Seats(SeatsError::NotReady(_))) => Ok(Json(EventBody::of(event, None))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Block {
+    /// Ids of seats.
+    #[schema(min_items = 1, max_items = 2000)]
+    seats: Vec<String>,
+    /// For whoever wonders later.
+    #[schema(max_length = 200, example = "technical desk")]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Unblock {
+    /// Ids of seats.
+    #[schema(min_items = 1, max_items = 2000)]
+    seats: Vec<String>,
+    /// For whoever wonders later.
+    #[schema(max_length = 200)]
+    reason: Option<String>,
+}
+
+/// How many seats an operation was about.
+#[derive(Debug, Serialize, ToSchema)]
+struct Seats {
+    seats: usize,
+}
+
+/// Takes seats out of the sale, all or none. Seats that are blocked already count as done.
+#[utoipa::path(
+    post, path = "/v1/admin/events/{id}/seats/block", tag = "admin", security(("bearer" = [])),
+    params(("id" = EventId, Path)), request_body = Block,
+    responses(
+        (status = 200, description = "All of them are blocked", body = Seats),
+        (status = 409, description = "`seats_unavailable`: some are held or sold", body = ProblemBody),
+        (status = 422, description = "`unknown_seats` with `seats: [id]`, or `invalid_request`", body = ProblemBody),
+    ),
+)]
+async fn block(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+    Json(block): Json<Block>,
+) -> Result<Json<Seats>, Problem> {
+    own_event(&app, &organiser, id).await?;
+    let ordinals = ordinals(&*app.catalog.chart(id).await?, &block.seats, Some(&block.reason))?;
+    app.desk.block(id, &ordinals, block.reason.trim()).await?;
+    tracing::info!(event.id = %id, by = %organiser.id(), seats = ordinals.len(), "seats are blocked");
+    Ok(Json(Seats { seats: ordinals.len() }))
+}
+
+/// Puts blocked seats back on sale. Seats that are not blocked stay as they are.
+#[utoipa::path(
+    post, path = "/v1/admin/events/{id}/seats/unblock", tag = "admin", security(("bearer" = [])),
+    params(("id" = EventId, Path)), request_body = Unblock,
+    responses(
+        (status = 200, description = "So many were blocked", body = Seats),
+        (status = 422, description = "`unknown_seats` with `seats: [id]`, or `invalid_request`", body = ProblemBody),
+    ),
+)]
+async fn unblock(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+    Json(unblock): Json<Unblock>,
+) -> Result<Json<Seats>, Problem> {
+    own_event(&app, &organiser, id).await?;
+    let ordinals = ordinals(&*app.catalog.chart(id).await?, &unblock.seats, unblock.reason.as_deref())?;
+    let freed = app.desk.unblock(id, &ordinals).await?;
+    tracing::info!(event.id = %id, by = %organiser.id(), seats = freed, reason = unblock.reason, "seats are unblocked");
+    Ok(Json(Seats { seats: freed as usize }))
+}
+
+/// The seats in the chart's terms, each once.
+fn ordinals(chart: &Chart, seats: &[String], reason: Option<&str>) -> Result<Vec<Ordinal>, Problem> {
+    let mut faults = Vec::new();
+    if seats.is_empty() || seats.len() > MOST_SEATS {
+        faults.push(FieldFault::new("seats", format!("must name from 1 to {MOST_SEATS} seats")));
+    }
+    if reason.is_some_and(|reason| reason.trim().is_empty() || reason.len() > LONGEST_REASON) {
+        faults.push(FieldFault::new("reason", format!("must be 1 to {LONGEST_REASON} bytes")));
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for id in seats {
+        match chart.ordinal(id) {
+            Some(ordinal) => known.push(ordinal),
+            None => unknown.push(id),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(Code::UnknownSeats.with("seats", unknown));
+    }
+    known.sort_unstable();
+    known.dedup();
+    Ok(known)
+}

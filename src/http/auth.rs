@@ -1,0 +1,132 @@
+//! Signing up, in, on and out.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::AppState;
+use super::extract::Json;
+use super::idempotency::Operation;
+use super::me::AccountBody;
+use super::problem::{Problem, ProblemBody};
+use crate::accounts::{Accounts, SignedIn};
+use crate::ids::AccountId;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(register))
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Register {
+    #[schema(example = "Cleo Customer")]
+    name: String,
+    #[schema(example = "cleo@example.com")]
+    email: String,
+    #[schema(value_type = String, format = Password, example = "four-quiet-words-here")]
+    password: SecretString,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    #[schema(example = "customer@holdfast.test")]
+    email: String,
+    #[schema(value_type = String, format = Password, example = "holdfast-demo-1")]
+    password: SecretString,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    #[schema(value_type = String)]
+    refresh_token: SecretString,
+}
+
+/// What a signed-in client keeps.
+#[derive(Serialize, ToSchema)]
+struct TokensBody {
+    account: AccountBody,
+    /// Goes into `Authorization: Bearer …`.
+    access_token: String,
+    /// Good for one `refresh`; using it twice signs its whole family out.
+    refresh_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds that the access token lives.
+    #[schema(example = 900)]
+    expires_in: u64,
+}
+
+impl From<SignedIn> for TokensBody {
+    fn from(signed_in: SignedIn) -> Self {
+        Self {
+            account: signed_in.account.into(),
+            access_token: signed_in.access_token.expose_secret().to_owned(),
+            refresh_token: signed_in.refresh_token.expose_secret().to_owned(),
+            token_type: "Bearer",
+            expires_in: signed_in.expires_in.into(),
+        }
+    }
+}
+
+/// Opens a customer's account and signs in.
+#[utoipa::path(post, path = "/v1/auth/register", tag = "auth", request_body = Register, responses(
+    (status = 201, description = "Signed in", body = TokensBody),
+    (status = 409, description = "`email_taken`, `still_running`", body = ProblemBody),
+))]
+async fn register(
+    State(accounts): State<Accounts>,
+    operation: Operation,
+    Json(wish): Json<Register>,
+) -> Result<(StatusCode, Json<TokensBody>), Problem> {
+    let id = AccountId(operation.0);
+    let signed_in = accounts.register(id, &wish.name, &wish.email, &wish.password).await?;
+    Ok((StatusCode::CREATED, Json(signed_in.into())))
+}
+
+/// Signs in.
+#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Login, responses(
+    (status = 200, description = "Signed in", body = TokensBody),
+    (status = 401, description = "`bad_credentials`", body = ProblemBody),
+))]
+async fn login(
+    State(accounts): State<Accounts>,
+    Json(who): Json<Login>,
+) -> Result<Json<TokensBody>, Problem> {
+    Ok(Json(accounts.login(&who.email, &who.password).await?.into()))
+}
+
+/// Trades a refresh token for new tokens.
+///
+/// Each refresh token works once. One that is used again was stolen or lost track of: all tokens that came of the
+/// same sign-in end.
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = Refresh, responses(
+    (status = 200, description = "Signed in anew", body = TokensBody),
+    (status = 401, description = "`bad_refresh_token`", body = ProblemBody),
+))]
+async fn refresh(
+    State(accounts): State<Accounts>,
+    Json(token): Json<Refresh>,
+) -> Result<Json<TokensBody>, Problem> {
+    Ok(Json(accounts.refresh(&token.refresh_token).await?.into()))
+}
+
+/// Signs out: the refresh token and all that came of the same sign-in end.
+///
+/// A token that is no longer valid answers the same. Access tokens already given live on for their few minutes.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Refresh, responses(
+    (status = 204, description = "Signed out"),
+))]
+async fn logout(State(accounts): State<Accounts>, Json(token): Json<Refresh>) -> Result<StatusCode, Problem> {
+    accounts.logout(&token.refresh_token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,188 @@
+//! Holds: seats that are a customer's for a while.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::AppState;
+use super::errors::of_seats;
+use super::extract::{Customer, Json, Path};
+use super::idempotency::Operation;
+use super::problem::{Code, Problem, ProblemBody};
+use super::request_id::RequestId;
+use super::wish::HoldWish;
+use crate::catalog::Chart;
+use crate::ids::{EventId, HoldId, OrderId};
+use crate::seats::{Asker, Held, HoldAsk, Released};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(take)).routes(routes!(show, let_go))
+}
+
+/// A seat of a hold, at the price that is charged while the hold lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HeldSeat {
+    #[schema(example = "stalls-A-12")]
+    id: String,
+    #[schema(example = "stalls")]
+    section: String,
+    /// Null in a standing area.
+    row: Option<String>,
+    /// Null in a standing area.
+    seat: Option<String>,
+    category: String,
+    /// In the currency's smallest unit.
+    price: i64,
+}
+
+/// What a hold is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldStatus {
+    /// The seats are the customer's until `expires_at`.
+    Held,
+    /// An order was made of it, see `order_id`.
+    Ordered,
+}
+
+/// Seats that are a customer's for a while.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HoldBody {
+    id: HoldId,
+    event_id: EventId,
+    status: HoldStatus,
+    /// The order that it was checked out as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<OrderId>,
+    seats: Vec<HeldSeat>,
+    /// What all of them cost, in the currency's smallest unit.
+    amount: i64,
+    #[schema(example = "eur")]
+    currency: String,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: OffsetDateTime,
+    /// The moment of this answer: a page that counts down minds the difference, not its own clock.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    server_time: OffsetDateTime,
+}
+
+impl HoldBody {
+    fn of(held: &Held, chart: &Chart) -> Self {
+        let now = OffsetDateTime::now_utc();
+        let left =
+            u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
+        let seats: Vec<HeldSeat> =
+            held.ordinals.iter().filter_map(|&ordinal| HeldSeat::of(chart, ordinal)).collect();
+        Self {
+            id: held.hold,
+            event_id: held.event,
+            status: if held.order.is_some() { HoldStatus::Ordered } else { HoldStatus::Held },
+            order_id: held.order,
+            amount: seats.iter().map(|seat| seat.price).sum(),
+            seats,
+            currency: chart.currency().to_string(),
+            expires_at: now + left,
+            server_time: now,
+        }
+    }
+}
+
+impl HeldSeat {
+    fn of(chart: &Chart, ordinal: u32) -> Option<Self> {
+        let seat = chart.seat(ordinal)?;
+        Some(Self {
+            id: seat.id.to_string(),
+            section: seat.section.to_owned(),
+            row: seat.row.map(str::to_owned),
+            seat: seat.seat.map(Into::into),
+            category: seat.category.to_owned(),
+            price: seat.price,
+        })
+    }
+}
+
+/// Takes seats, all or nothing.
+///
+/// Ask for seats by id, for places of standing areas by number, or for the `best` seats side by side. With
+/// `replaces`, one's own hold is swapped for this one in the same step: when the new seats cannot be had, the old
+/// ones stay held.
+#[utoipa::path(
+    post, path = "/v1/events/{id}/holds", tag = "holds", security(("bearer" = [])),
+    params(("id" = EventId, Path)), request_body = HoldWish,
+    responses(
+        (status = 201, description = "The seats are held until `expires_at`", body = HoldBody,
+         headers(("Location" = String, description = "The hold"))),
+        (status = 409, description = "`seats_unavailable` with `seats: [{id, reason}]`, `sold_out`, `limit_exceeded`, \
+            `sale_closed`, `still_running`", body = ProblemBody),
+        (status = 410, description = "`hold_expired`: the hold to replace is over", body = ProblemBody),
+        (status = 422, description = "`unknown_seats` with `seats: [id]`, or `invalid_request`", body = ProblemBody),
+    ),
+)]
+async fn take(
+    State(app): State<AppState>,
+    customer: Customer,
+    operation: Operation,
+    Path(event): Path<EventId>,
+    Json(wish): Json<HoldWish>,
+) -> Result<Response, Problem> {
+    let chart = app.catalog.chart(event).await?;
+    let ask = HoldAsk {
+        hold: HoldId::of(chart.event_number(), operation.0),
+        event,
+        owner: customer.id(),
+        replaces: wish.replaces(&chart)?,
+        what: wish.read(&chart)?,
+    };
+    let held = app.engine.hold(&ask).await.map_err(|error| of_seats(error, &chart))?;
+    let location = [(header::LOCATION, format!("/v1/holds/{}", held.hold))];
+    Ok((StatusCode::CREATED, location, Json(HoldBody::of(&held, &chart))).into_response())
+}
+
+/// One of your holds, while it lasts.
+#[utoipa::path(
+    get, path = "/v1/holds/{id}", tag = "holds", security(("bearer" = [])), params(("id" = HoldId, Path)),
+    responses(
+        (status = 200, description = "The hold", body = HoldBody),
+        (status = 410, description = "`hold_expired`", body = ProblemBody),
+    ),
+)]
+async fn show(
+    State(app): State<AppState>,
+    customer: Customer,
+    Path(id): Path<HoldId>,
+) -> Result<Json<HoldBody>, Problem> {
+    let chart = app.catalog.chart_by_number(id.event_number()).await?;
+    let held = app.engine.hold_of(chart.event_id(), id).await?;
+    let held = held.filter(|held| held.owner == customer.id()).ok_or_else(|| Code::NotFound.problem())?;
+    if held.live { Ok(Json(HoldBody::of(&held, &chart))) } else { Err(Code::HoldExpired.problem()) }
+}
+
+/// Gives a hold's seats back.
+///
+/// A hold that is already gone answers the same. Of a hold that was checked out, the order is cancelled.
+#[utoipa::path(
+    delete, path = "/v1/holds/{id}", tag = "holds", security(("bearer" = [])), params(("id" = HoldId, Path)),
+    responses((status = 204, description = "The seats are not held by this any more")),
+)]
+async fn let_go(
+    State(app): State<AppState>,
+    customer: Customer,
+    request_id: RequestId,
+    Path(id): Path<HoldId>,
+) -> Result<StatusCode, Problem> {
+    let chart = app.catalog.chart_by_number(id.event_number()).await?;
+    match app.engine.release(chart.event_id(), id, Asker::Owner(customer.id())).await? {
+        Released::Seats(_) | Released::Already => {}
+        Released::InCheckout(_) => app.desk.cancel_by_hold(customer.id(), id, request_id.as_str()).await?,
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,113 @@
+//! Receives a request whole before anything is done about it, and then bounds how long the answer may take.
+//!
+//! The two are told apart on purpose: a slow uplink is the caller's time, a slow store is ours, and no
+//! transaction is ever open while bytes still trickle in.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::allowance::{self, Allowance};
+use super::extract::Identity;
+use super::problem::{Code, Problem};
+use crate::accounts::Role;
+
+/// A body that trickles slower than this is not worth the memory that waits for it.
+const ARRIVAL: Duration = Duration::from_secs(20);
+
+/// Reads the body, within the route's size and a bounded time.
+pub async fn receive(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let limit = body_limit(&request);
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(ARRIVAL, Limited::new(body, limit).collect()).await {
+        Ok(Ok(whole)) => next.run(Request::from_parts(parts, Body::from(whole.to_bytes()))).await,
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => too_large(limit).into_response(),
+        Ok(Err(_)) => Code::BadRequest.detail("the body ended before it was whole").into_response(),
+        Err(_) => Code::RequestTimeout.problem().into_response(),
+    }
+}
+
+fn body_limit(request: &Request) -> usize {
+    let allowed = Allowance::of(request).body;
+    match request.extensions().get::<Identity>() {
+        Some(Identity::Known(caller)) if caller.role != Role::Customer => allowed,
+        _ => allowance::body_of_a_stranger(allowed),
+    }
+}
+
+fn too_large(limit: usize) -> Problem {
+    Code::BodyTooLarge.with("limit_bytes", limit)
+}
+
+/// Answers 503 when the route's time is up. What was being done is dropped: an open transaction rolls
+/// back, and what Redis or Stripe may have heard is found again by its id when the caller repeats.
+pub async fn hurry(request: Request, next: Next) -> Response {
+    let Some(time) = Allowance::of(&request).time else {
+        return next.run(request).await;
+    };
+    match tokio::time::timeout(time, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Problem::outage(format_args!("no answer within {time:?}")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::routing::{get, post};
+    use std::time::Instant;
+    use tower::ServiceExt;
+
+    async fn never() -> &'static str {
+        std::future::pending().await
+    }
+
+    async fn ask(request: Request) -> StatusCode {
+        let service = Router::new()
+            .route("/v1/admin/events", post(|body: axum::body::Bytes| async move { body.len().to_string() }))
+            .route("/v1/never", get(never))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .layer(from_fn(hurry))
+            .layer(from_fn(receive));
+        service.oneshot(request).await.expect("an answer").status()
+    }
+
+    fn sending(bytes: usize, role: Option<Role>) -> Request {
+        let mut request =
+            Request::post("/v1/admin/events").body(Body::from(vec![b' '; bytes])).expect("a request");
+        if let Some(role) = role {
+            let caller = crate::accounts::Caller { id: crate::ids::AccountId::new(), role };
+            request.extensions_mut().insert(Identity::Known(caller));
+        }
+        request
+    }
+
+    #[tokio::test]
+    async fn only_an_organiser_may_send_a_stadium() {
+        let (small, large, huge) = (1 << 20, 3 << 20, (32 << 20) + 1);
+        assert_eq!(ask(sending(small, None)).await, StatusCode::OK);
+        assert_eq!(ask(sending(large, None)).await, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(ask(sending(large, Some(Role::Customer))).await, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(ask(sending(large, Some(Role::Organiser))).await, StatusCode::OK);
+        assert_eq!(ask(sending(huge, Some(Role::Admin))).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn whatever_does_not_answer_is_given_up_within_two_seconds() {
+        let asked = Instant::now();
+        let request = Request::get("/v1/never").body(Body::empty()).expect("a request");
+        assert_eq!(ask(request).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(asked.elapsed() < Duration::from_secs(2), "took {:?}", asked.elapsed());
+    }
+}

@@ -1,0 +1,53 @@
+//! What handlers work with: one cheap handle each, taken one by one or all together.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::idempotency::{Once, Seal};
+use crate::accounts::Accounts;
+use crate::app::App;
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::orders::Desk;
+use crate::seats::{Engine, Pictures};
+use crate::stores::redis::Redis;
+use crate::telemetry::Metrics;
+
+/// The node's handles, and what only HTTP needs.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    pub config: Arc<Config>,
+    pub pg: PgPool,
+    pub redis: Redis,
+    pub metrics: Metrics,
+    pub accounts: Accounts,
+    pub catalog: Catalog,
+    pub engine: Engine,
+    pub pictures: Pictures,
+    pub desk: Desk,
+    pub once: Once,
+    /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
+    pub closing: CancellationToken,
+}
+
+impl From<App> for AppState {
+    fn from(app: App) -> Self {
+        let secret = app.config.jwt_secret.as_ref().expect("a node does not start without JWT_SECRET");
+        Self {
+            once: Once::new(app.pg.clone(), app.redis.clone(), Seal::new(secret)),
+            config: app.config,
+            pg: app.pg,
+            redis: app.redis,
+            metrics: app.metrics,
+            accounts: app.accounts,
+            catalog: app.catalog,
+            engine: app.engine,
+            pictures: app.pictures,
+            desk: app.desk,
+            closing: app.closing,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! For operators and tools: is it alive, can it sell, what has it done, what can it do.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sqlx::PgPool;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::AppState;
+use super::extract::Json;
+use super::problem::{Code, Problem};
+use crate::stores::postgres::MIGRATIONS;
+use crate::stores::redis::Redis;
+use crate::telemetry::Metrics;
+
+/// A store that needs longer than this to say hello cannot sell in two seconds.
+const HELLO: Duration = Duration::from_secs(1);
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(metrics))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Alive {
+    #[schema(example = "alive")]
+    status: &'static str,
+}
+
+/// Says that the process runs; it asks nobody else.
+#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, description = "It runs", body = Alive)))]
+async fn alive() -> Json<Alive> {
+    Json(Alive { status: "alive" })
+}
+
+/// What selling needs; each is `ok` or a word on what is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct Checks {
+    #[schema(example = "ok")]
+    postgres: &'static str,
+    /// Whether every migration of this build is in the database.
+    #[schema(example = "ok")]
+    migrations: &'static str,
+    #[schema(example = "ok")]
+    redis: &'static str,
+    /// A Redis that may evict keys would forget who holds which seat.
+    #[schema(example = "ok")]
+    eviction: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Ready {
+    #[schema(example = "ready")]
+    status: &'static str,
+    checks: Checks,
+}
+
+/// Says whether this node can sell seats: send customers here only while it is 200.
+#[utoipa::path(
+    get, path = "/readyz", tag = "system",
+    responses(
+        (status = 200, description = "Able to sell", body = Ready),
+        (status = 503, description = "`checks` says what is missing"),
+    ),
+)]
+async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
+    if app.closing.is_cancelled() {
+        return Err(Code::Unavailable.detail("This node is going down."));
+    }
+    let ((postgres, migrations), (redis, eviction)) =
+        tokio::join!(ask_postgres(&app.pg), ask_redis(&app.redis));
+    let checks = Checks { postgres, migrations, redis, eviction };
+    if [postgres, migrations, redis, eviction].iter().all(|check| *check == OK) {
+        Ok(Json(Ready { status: "ready", checks }))
+    } else {
+        tracing::warn!(?checks, "not ready");
+        Err(Code::Unavailable.with("checks", checks))
+    }
+}
+
+const OK: &str = "ok";
+const AWAY: &str = "does not answer";
+const UNKNOWN: &str = "unknown";
+
+async fn ask_postgres(pool: &PgPool) -> (&'static str, &'static str) {
+    let applied =
+        sqlx::query_as::<_, (i64,)>("select version from _sqlx_migrations where success").fetch_all(pool);
+    match tokio::time::timeout(HELLO, applied).await {
+        Ok(Ok(applied)) => {
+            let missing = MIGRATIONS.iter().any(|wanted| !applied.contains(&(wanted.version,)));
+            (OK, if missing { "some are missing: run holdfast migrate" } else { OK })
+        }
+        // It answered: the table of migrations is not there.
+        Ok(Err(sqlx::Error::Database(_))) => (OK, "none are applied: run holdfast migrate"),
+        Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN),
+    }
+}
+
+async fn ask_redis(redis: &Redis) -> (&'static str, &'static str) {
+    let mut connection = redis.clone();
+    let mut info = redis::cmd("INFO");
+    let memory = info.arg("memory").query_async::<redis::Value>(&mut connection);
+    match tokio::time::timeout(HELLO, memory).await {
+        Ok(Ok(info)) => (OK, eviction(&info)),
+        Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN),
+    }
+}
+
+/// The verdict over every node that answered: a cluster answers for each of its nodes.
+fn eviction(info: &redis::Value) -> &'static str {
+    let mut texts = Vec::new();
+    collect_texts(info, &mut texts);
+    let mut policies = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.strip_prefix("maxmemory_policy:"))
+        .peekable();
+    if policies.peek().is_none() {
+        return UNKNOWN;
+    }
+    if policies.all(|policy| policy.trim() == "noeviction") {
+        OK
+    } else {
+        "maxmemory-policy must be noeviction"
+    }
+}
+
+fn collect_texts(value: &redis::Value, texts: &mut Vec<String>) {
+    match value {
+        redis::Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(bytes).into_owned()),
+        redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => {
+            texts.push(text.clone());
+        }
+        redis::Value::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
+        redis::Value::Map(pairs) => pairs.iter().for_each(|(_, value)| collect_texts(value, texts)),
+        _ => {}
+    }
+}
+
+/// Everything that is counted, in the OpenMetrics text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "system",
+    responses((status = 200, description = "For Prometheus", body = String, content_type = "application/openmetrics-text")),
+)]
+async fn metrics(State(metrics): State<Metrics>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], metrics.render()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::Value;
+
+    fn info(policy: &str) -> Value {
+        Value::BulkString(format!("# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:{policy}\r\n").into_bytes())
+    }
+
+    #[test]
+    fn a_redis_that_may_forget_is_not_ready() {
+        assert_eq!(eviction(&info("noeviction")), OK);
+        assert_ne!(eviction(&info("allkeys-lru")), OK);
+        assert_ne!(eviction(&Value::BulkString(b"# Memory".to_vec())), OK, "saying nothing is no promise");
+    }
+
+    #[test]
+    fn one_forgetful_node_of_a_cluster_is_enough() {
+        let node = |name: &str| Value::BulkString(name.as_bytes().to_vec());
+        let all = |second| Value::Map(vec![(node("a"), info("noeviction")), (node("b"), info(second))]);
+        assert_eq!(eviction(&all("noeviction")), OK);
+        assert_ne!(eviction(&all("volatile-ttl")), OK);
+    }
+}

@@ -1,0 +1,99 @@
+//! The pass that attends to open orders when their moment comes: time is up, a closing must be tried again, or
+//! no webhook has spoken of a payment for a while and Stripe is asked.
+
+use crate::ids::{OrderId, RefundId};
+use crate::orders::Desk;
+use crate::orders::error::OrdersError;
+use crate::orders::log::{Actor, Because};
+use crate::orders::state::OrderState;
+use crate::stores::postgres::within;
+
+/// Open orders looked at in one pass. Each asks Stripe at most twice, whose limits are per second.
+const BATCH: i64 = 16;
+
+#[derive(Debug, sqlx::FromRow)]
+struct Open {
+    id: OrderId,
+    state: OrderState,
+    closing_as: Option<OrderState>,
+    overdue: bool,
+}
+
+impl Desk {
+    /// Looks at the open orders whose moment has come, and says how many there were.
+    pub async fn attend(&self) -> Result<usize, OrdersError> {
+        let due: Vec<Open> = within(async {
+            Ok::<_, OrdersError>(
+                sqlx::query_as(
+                    // The lease is the next moment to look: a crash in between costs one period.
+                    "update orders set check_at = case when pay_by <= now() or state = 'closing'
+                                                       then now() + interval '2 seconds'
+                                                       else least(pay_by, now() + make_interval(secs => $2)) end
+                      where (event_id, id) in (
+                            select event_id, id from orders
+                             where state in ('awaiting_payment', 'closing') and check_at <= now()
+                             order by check_at limit $1 for update skip locked)
+                      returning id, state, closing_as, pay_by <= now() as overdue",
+                )
+                .bind(BATCH)
+                .bind(self.clock.reconcile.as_secs_f64())
+                .fetch_all(&self.pg)
+                .await?,
+            )
+        })
+        .await?;
+        let count = due.len();
+        let mut looks = tokio::task::JoinSet::new();
+        for order in due {
+            let desk = self.clone();
+            looks.spawn(async move {
+                let id = order.id;
+                if let Err(error) = desk.attend_to(order).await {
+                    tracing::warn!(%error, order.id = %id, "an open order is looked at again");
+                }
+            });
+        }
+        looks.join_all().await;
+        Ok(count)
+    }
+
+    async fn attend_to(&self, order: Open) -> Result<(), OrdersError> {
+        if order.state == OrderState::Closing || order.overdue {
+            let end = order.closing_as.unwrap_or(OrderState::Expired);
+            self.close(order.id, end, &Because::of(Actor::Clock, "not paid in time")).await?;
+            return Ok(());
+        }
+        let Some(wanted) = self.wanted_payment(order.id).await? else { return Ok(()) };
+        let Some(intent) = &wanted.payment_intent else { return self.open_payment(order.id).await };
+        match self.payments.intent(intent).await? {
+            Some(intent) => {
+                self.settle(&intent, &Because::of(Actor::Reconciler, "Stripe was asked")).await?;
+                Ok(())
+            }
+            None => Err(OrdersError::Inconsistent { order: order.id, what: "Stripe lost its PaymentIntent" }),
+        }
+    }
+
+    /// Asks Stripe about refunds that were pending when last seen, and says how many.
+    pub async fn attend_refunds(&self) -> Result<usize, OrdersError> {
+        let due: Vec<(RefundId,)> = within(async {
+            Ok::<_, OrdersError>(
+                sqlx::query_as(
+                    "update refunds set check_at = now() + make_interval(secs => $2)
+                      where id in (select id from refunds where state = 'pending' and check_at <= now()
+                                    order by check_at limit $1 for update skip locked)
+                      returning id",
+                )
+                .bind(BATCH)
+                .bind(self.clock.reconcile.as_secs_f64())
+                .fetch_all(&self.pg)
+                .await?,
+            )
+        })
+        .await?;
+        for &(refund,) in &due {
+            self.look_at_refund(refund).await?;
+        }
+        Ok(due.len())
+    }
+}

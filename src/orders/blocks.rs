@@ -1,0 +1,94 @@
+//! Seats that an organiser takes out of the sale, and puts back.
+//!
+//! A block is a claim: the same primary key that keeps a seat from being sold twice keeps it from being sold
+//! while it is blocked.
+
+use crate::ids::{EventId, Ordinal};
+use crate::orders::error::OrdersError;
+use crate::orders::{Desk, claims};
+use crate::seats::{Reason, SeatsError};
+use crate::stores::postgres::within;
+
+impl Desk {
+    /// Blocks seats, all or nothing. Seats that are blocked already count as done.
+    pub async fn block(&self, event: EventId, ordinals: &[Ordinal], reason: &str) -> Result<(), OrdersError> {
+        let chart = self.catalog.chart(event).await?;
+        // Redis first: a customer who holds the seat is not surprised at checkout.
+        let refused: Vec<_> = (self.seats.block(event, ordinals).await?)
+            .into_iter()
+            .filter(|(_, why)| *why != Reason::Blocked)
+            .collect();
+        if !refused.is_empty() {
+            return Err(OrdersError::SeatsTaken(super::checkout::named(&chart, &refused)));
+        }
+        let lost = within(async {
+            let mut tx = self.pg.begin().await?;
+            sqlx::query(
+                "insert into seat_claims (event_id, ordinal, state, reason)
+                 select $1, seat, 'blocked', $3 from unnest($2::integer[]) as seat order by seat
+                 on conflict (event_id, ordinal) do nothing",
+            )
+            .bind(event)
+            .bind(claims::as_integers(ordinals))
+            .bind(reason)
+            .execute(&mut *tx)
+            .await?;
+            let rows: Vec<(i32, String)> = sqlx::query_as(
+                "select ordinal, state from seat_claims
+                  where event_id = $1 and ordinal = any ($2::integer[]) and state <> 'blocked'",
+            )
+            .bind(event)
+            .bind(claims::as_integers(ordinals))
+            .fetch_all(&mut *tx)
+            .await?;
+            if rows.is_empty() {
+                tx.commit().await?;
+            }
+            let reason = |state: &str| if state == "sold" { Reason::Sold } else { Reason::Held };
+            Ok::<_, OrdersError>(
+                rows.into_iter()
+                    .map(|(at, state)| (claims::as_ordinal(at), reason(&state)))
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .await;
+        match lost {
+            Ok(lost) if lost.is_empty() => Ok(()),
+            Ok(lost) => {
+                self.repair_seats(event, ordinals).await?;
+                Err(OrdersError::SeatsTaken(super::checkout::named(&chart, &lost)))
+            }
+            Err(error) => {
+                // Whether the commit happened is unknown: the picture follows whatever Postgres says.
+                if let Err(later) = self.repair_seats(event, ordinals).await {
+                    tracing::warn!(error = %later, event.id = %event, "blocked seats wait for the reconciler");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts blocked seats back on sale. Seats that are not blocked stay as they are.
+    pub async fn unblock(&self, event: EventId, ordinals: &[Ordinal]) -> Result<u32, OrdersError> {
+        within(async {
+            sqlx::query(
+                "delete from seat_claims
+                  where event_id = $1 and ordinal = any ($2::integer[]) and state = 'blocked'",
+            )
+            .bind(event)
+            .bind(claims::as_integers(ordinals))
+            .execute(&self.pg)
+            .await?;
+            Ok::<_, OrdersError>(())
+        })
+        .await?;
+        match self.seats.unblock(event, ordinals).await {
+            // The claims are gone; the reconciler frees what Redis could not be told of.
+            Err(error @ (SeatsError::Redis(_) | SeatsError::NotReady(_))) => {
+                tracing::warn!(%error, event.id = %event, "unblocked seats wait for the reconciler");
+                Ok(u32::try_from(ordinals.len()).unwrap_or(u32::MAX))
+            }
+            done => Ok(done?),
+        }
+    }
+}

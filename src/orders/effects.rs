@@ -1,0 +1,246 @@
+//! What a committed decision still owes to Redis and Stripe.
+//!
+//! An effect names its subject, not its change: doing it means reading what Postgres says *now* and making the
+//! other side agree. So effects may be repeated, and may overtake each other, without harm.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal, RefundId};
+use crate::orders::error::OrdersError;
+use crate::orders::state::OrderState;
+use crate::orders::{Desk, claims};
+use crate::seats::Asker;
+use crate::stores::postgres::{Outage, within};
+
+/// An effect that is refused, rather than unanswered, is tried this often before it is parked for a person.
+const TRIES: i32 = 20;
+
+/// One thing that is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Make Redis show what Postgres says of this order's seats.
+    Show(OrderId),
+    /// Have a PaymentIntent for this order, if it can still be paid.
+    OpenPayment(OrderId),
+    /// Send this refund.
+    Refund(RefundId),
+}
+
+impl Effect {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Show(_) => "show",
+            Self::OpenPayment(_) => "open_payment",
+            Self::Refund(_) => "refund",
+        }
+    }
+}
+
+/// Writes the effect into the outbox, in the transaction of the decision that owes it.
+pub(super) async fn owe(tx: &mut PgConnection, event: EventId, effect: Effect) -> Result<(), OrdersError> {
+    let (order, payload) = match effect {
+        Effect::Show(order) | Effect::OpenPayment(order) => (Some(order), json!({})),
+        Effect::Refund(refund) => (None, json!({ "refund": refund })),
+    };
+    // A customer waits for the answer of a checkout: that request opens the payment itself, and this row
+    // only speaks up when it did not.
+    let delay = if matches!(effect, Effect::OpenPayment(_)) { 10.0 } else { 0.0 };
+    sqlx::query(
+        "insert into outbox (event_id, order_id, kind, payload, due_at)
+         values ($1, $2, $3, $4, now() + make_interval(secs => $5))",
+    )
+    .bind(event)
+    .bind(order)
+    .bind(effect.kind())
+    .bind(payload)
+    .bind(delay)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A row of the outbox that this node has leased.
+#[derive(Debug, sqlx::FromRow)]
+struct Owed {
+    id: i64,
+    kind: String,
+    order_id: Option<OrderId>,
+    payload: serde_json::Value,
+    attempts: i32,
+}
+
+impl Owed {
+    fn effect(&self) -> Option<Effect> {
+        match (self.kind.as_str(), self.order_id) {
+            ("show", Some(order)) => Some(Effect::Show(order)),
+            ("open_payment", Some(order)) => Some(Effect::OpenPayment(order)),
+            ("refund", _) => {
+                serde_json::from_value(self.payload.get("refund")?.clone()).ok().map(Effect::Refund)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Desk {
+    /// Does what is due in the outbox, a few rows at a time, and says how many there were.
+    ///
+    /// Rows are leased, not locked: no transaction is open while Redis or Stripe is asked.
+    pub async fn work_outbox(&self) -> Result<usize, OrdersError> {
+        let rows: Vec<Owed> = within(async {
+            Ok::<_, OrdersError>(
+                sqlx::query_as(
+                    "update outbox set attempts = attempts + 1, due_at = now() + interval '60 seconds'
+                      where id in (select id from outbox where parked_at is null and due_at <= now()
+                                    order by due_at limit 16 for update skip locked)
+                      returning id, kind, order_id, payload, attempts",
+                )
+                .fetch_all(&self.pg)
+                .await?,
+            )
+        })
+        .await?;
+        let count = rows.len();
+        let mut work = tokio::task::JoinSet::new();
+        for row in rows {
+            let desk = self.clone();
+            work.spawn(async move { desk.pay_debt(&row).await });
+        }
+        while let Some(done) = work.join_next().await {
+            done.unwrap_or_else(|panic| {
+                tracing::error!(%panic, "an effect panicked; its lease ends and it is tried again");
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
+    async fn pay_debt(&self, row: &Owed) -> Result<(), OrdersError> {
+        let outcome = match row.effect() {
+            Some(effect) => {
+                self.perform(effect).await.map_err(|error| (error.is_outage(), error.to_string()))
+            }
+            None => Err((false, format!("an effect of kind {} cannot be read", row.kind))),
+        };
+        within(async {
+            match outcome {
+                Ok(()) => {
+                    sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg).await?;
+                }
+                // An outage says nothing about the effect: it is tried for as long as the outage lasts.
+                Err((false, error)) if row.attempts >= TRIES => {
+                    tracing::error!(outbox.id = row.id, kind = row.kind, %error, "parked for a person");
+                    sqlx::query("update outbox set parked_at = now(), last_error = $2 where id = $1")
+                        .bind(row.id)
+                        .bind(error)
+                        .execute(&self.pg)
+                        .await?;
+                }
+                Err((_, error)) => {
+                    tracing::warn!(outbox.id = row.id, kind = row.kind, %error, "an effect is tried again");
+                    sqlx::query(
+                        "update outbox set last_error = $2, due_at = now() + make_interval(secs => $3)
+                          where id = $1",
+                    )
+                    .bind(row.id)
+                    .bind(error)
+                    .bind(back_off(row.attempts).as_secs_f64())
+                    .execute(&self.pg)
+                    .await?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Does one effect. Called by the outbox, and directly by whoever just committed it and wants it at once.
+    pub(super) async fn perform(&self, effect: Effect) -> Result<(), OrdersError> {
+        match effect {
+            Effect::Show(order) => self.show(order).await,
+            Effect::OpenPayment(order) => self.open_payment(order).await.map(drop),
+            Effect::Refund(refund) => self.send_refund(refund).await,
+        }
+    }
+
+    /// Does an order's `Show` now; the outbox row stays behind until its own turn finds nothing left to do.
+    pub(super) async fn show_now(&self, order: OrderId) {
+        if let Err(error) = self.show(order).await {
+            tracing::warn!(%error, order.id = %order, "the picture waits for the outbox");
+        }
+        self.wake.outbox.notify_one();
+    }
+
+    async fn show(&self, order: OrderId) -> Result<(), OrdersError> {
+        // Another decision may commit while Redis is told of this one: tell it again until they agree.
+        for _ in 0..4 {
+            let before = self.subject(order).await?;
+            self.tell(order, &before).await?;
+            if self.subject(order).await?.state == before.state {
+                return Ok(());
+            }
+        }
+        Err(OrdersError::Inconsistent { order, what: "moves faster than it can be shown" })
+    }
+
+    async fn tell(&self, order: OrderId, what: &Subject) -> Result<(), OrdersError> {
+        let Subject { event_id: event, hold_id: hold, account_id: owner, ref ordinals, .. } = *what;
+        if what.state == OrderState::Confirmed {
+            self.seats.sell(event, order, hold, owner, ordinals).await?;
+        } else if !what.state.is_open() {
+            // The hold is gone if this order ever sold its seats; both calls compare before they delete.
+            self.seats.release(event, hold, Asker::Order(order)).await?;
+            self.seats.free(event, order, owner, ordinals).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn subject(&self, order: OrderId) -> Result<Subject, OrdersError> {
+        within(async {
+            let mut db = self.pg.acquire().await?;
+            let row: Option<(EventId, HoldId, AccountId, OrderState)> =
+                sqlx::query_as("select event_id, hold_id, account_id, state from orders where id = $1")
+                    .bind(order)
+                    .fetch_optional(&mut *db)
+                    .await?;
+            let (event_id, hold_id, account_id, state) = row.ok_or(OrdersError::NotFound)?;
+            let ordinals = claims::seats_of(&mut db, event_id, order).await?;
+            Ok(Subject { event_id, hold_id, account_id, state, ordinals })
+        })
+        .await
+    }
+
+    /// How many effects wait, how many seconds the oldest has, and how many are parked.
+    pub async fn outbox_backlog(&self) -> Result<(i64, i64, i64), Outage> {
+        within(async {
+            Ok(sqlx::query_as(
+                "select count(*) filter (where parked_at is null),
+                        coalesce(extract(epoch from now() - min(created_at) filter (where parked_at is null)),
+                                 0)::bigint,
+                        count(*) filter (where parked_at is not null)
+                   from outbox",
+            )
+            .fetch_one(&self.pg)
+            .await?)
+        })
+        .await
+    }
+}
+
+/// An order as Redis knows it: whose, which seats, and how it stands.
+pub(super) struct Subject {
+    pub event_id: EventId,
+    pub hold_id: HoldId,
+    pub account_id: AccountId,
+    pub state: OrderState,
+    pub ordinals: Vec<Ordinal>,
+}
+
+/// Half a second, doubling to a minute, so that an outage is not answered with a storm.
+pub(super) fn back_off(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(1, 8)).unwrap_or(8);
+    Duration::from_millis(250 * 2_u64.pow(doublings)).min(Duration::from_mins(1))
+}

@@ -1,0 +1,257 @@
+//! The inbox: what Stripe tells us is stored first and thought about afterwards.
+//!
+//! The event's id is the primary key, so a repeat is known for ever. Nothing in a webhook is believed: it only
+//! says which object to fetch.
+
+use time::OffsetDateTime;
+
+use crate::ids::OrderId;
+use crate::orders::Desk;
+use crate::orders::effects::back_off;
+use crate::orders::error::OrdersError;
+use crate::orders::log::{Actor, Because};
+use crate::orders::state::OrderState;
+use crate::payments::{Intent, Notice};
+use crate::stores::postgres::{Outage, within};
+use crate::telemetry::Metrics;
+
+/// An event that keeps making no sense is tried this often, over some minutes, and then parked for a person.
+const TRIES: i32 = 10;
+
+/// What became of a webhook at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    Accepted,
+    /// It was here before.
+    Repeated,
+    /// Play money while we move real money, or the other way round.
+    Foreign,
+}
+
+impl Noted {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Repeated => "repeated",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+#[derive(Debug, sqlx::FromRow)]
+struct Waiting {
+    id: String,
+    #[sqlx(rename = "type")]
+    kind: String,
+    object_id: String,
+    order_id: Option<OrderId>,
+    received_at: OffsetDateTime,
+    attempts: i32,
+}
+
+impl Desk {
+    /// Stores a verified event. When this returns, a crash loses nothing.
+    pub async fn note(&self, notice: &Notice) -> Result<Noted, Outage> {
+        let foreign = notice.livemode != self.live_money;
+        let stored = within(async {
+            Ok::<_, Outage>(
+                sqlx::query(
+                    "insert into stripe_events (id, type, object_id, order_id, done_at, outcome)
+                     values ($1, $2, $3, $4, case when $5 then now() end, case when $5 then 'foreign' end)
+                     on conflict (id) do nothing",
+                )
+                .bind(&notice.id)
+                .bind(&notice.kind)
+                .bind(subject_of(notice))
+                .bind(notice.order_id)
+                .bind(foreign)
+                .execute(&self.pg)
+                .await?,
+            )
+        })
+        .await?;
+        let noted = match (stored.rows_affected(), foreign) {
+            (0, _) => Noted::Repeated,
+            (_, true) => {
+                tracing::error!(
+                    stripe.event = notice.id,
+                    livemode = notice.livemode,
+                    "not our kind of money"
+                );
+                Noted::Foreign
+            }
+            (_, false) => Noted::Accepted,
+        };
+        Metrics::count(&self.metrics.webhooks, noted.as_str());
+        self.wake.inbox.notify_one();
+        Ok(noted)
+    }
+
+    /// Works through events that are due, a few at a time, and says how many there were.
+    pub async fn work_inbox(&self) -> Result<usize, OrdersError> {
+        let rows: Vec<Waiting> = within(async {
+            Ok::<_, OrdersError>(
+                sqlx::query_as(
+                    "update stripe_events set attempts = attempts + 1, due_at = now() + interval '60 seconds'
+                      where id in (select id from stripe_events
+                                    where done_at is null and parked_at is null and due_at <= now()
+                                    order by due_at limit 16 for update skip locked)
+                      returning id, type, object_id, order_id, received_at, attempts",
+                )
+                .fetch_all(&self.pg)
+                .await?,
+            )
+        })
+        .await?;
+        let count = rows.len();
+        let mut work = tokio::task::JoinSet::new();
+        for row in rows {
+            let desk = self.clone();
+            work.spawn(async move { desk.work_event(&row).await });
+        }
+        while let Some(done) = work.join_next().await {
+            done.unwrap_or_else(|panic| {
+                tracing::error!(%panic, "an event panicked; its lease ends and it is tried again");
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
+    async fn work_event(&self, row: &Waiting) -> Result<(), OrdersError> {
+        let outcome = self.act_on(row).await;
+        within(async {
+            match outcome {
+                Ok(outcome) => {
+                    sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
+                        .bind(&row.id)
+                        .bind(outcome)
+                        .execute(&self.pg)
+                        .await?;
+                }
+                Err(error) if row.attempts >= TRIES && !error.is_outage() => {
+                    tracing::error!(stripe.event = row.id, kind = row.kind, %error, "parked for a person");
+                    sqlx::query("update stripe_events set parked_at = now(), outcome = $2 where id = $1")
+                        .bind(&row.id)
+                        .bind(error.to_string())
+                        .execute(&self.pg)
+                        .await?;
+                }
+                Err(error) => {
+                    tracing::warn!(stripe.event = row.id, kind = row.kind, %error, "an event is tried again");
+                    sqlx::query(
+                        "update stripe_events set outcome = $2, due_at = now() + make_interval(secs => $3)
+                          where id = $1",
+                    )
+                    .bind(&row.id)
+                    .bind(error.to_string())
+                    .bind(back_off(row.attempts).as_secs_f64())
+                    .execute(&self.pg)
+                    .await?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn act_on(&self, row: &Waiting) -> Result<&'static str, OrdersError> {
+        match row.kind.as_str() {
+            "payment_intent.succeeded"
+            | "payment_intent.payment_failed"
+            | "payment_intent.canceled"
+            | "payment_intent.processing"
+            | "charge.succeeded"
+            | "charge.failed" => self.act_on_intent(row).await,
+            "charge.refunded" => {
+                for refund in self.payments.refunds_of(&row.object_id).await? {
+                    self.adopt_refund(&refund).await?;
+                }
+                Ok("refunds looked at")
+            }
+            "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+                match self.payments.refund_by_id(&row.object_id).await? {
+                    Some(refund) => self.adopt_refund(&refund).await.map(|()| "refund looked at"),
+                    None => Ok("no such refund"),
+                }
+            }
+            _ => Ok("ignored"),
+        }
+    }
+
+    async fn act_on_intent(&self, row: &Waiting) -> Result<&'static str, OrdersError> {
+        let Some(intent) = self.payments.intent(&row.object_id).await? else { return Ok("no such intent") };
+        let because = Because::of(Actor::Stripe, row.kind.clone());
+        match self.settle(&intent, &because).await {
+            Ok(state) => {
+                if state == OrderState::Confirmed && row.kind == "payment_intent.succeeded" {
+                    let took = OffsetDateTime::now_utc() - row.received_at;
+                    Metrics::time(&self.metrics.confirm_seconds, took.unsigned_abs());
+                }
+                Ok(state.as_str())
+            }
+            Err(OrdersError::NotFound) => self.nobodys(row, &intent).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A payment whose order we do not have: somebody else's business on the same account, an order whose commit
+    /// is still on its way, or one that was lost. Captured money of ours is parked, never forgotten.
+    async fn nobodys(&self, row: &Waiting, intent: &Intent) -> Result<&'static str, OrdersError> {
+        if row.order_id.is_none() && !intent.metadata.contains_key("order_id") {
+            return Ok("not ours");
+        }
+        if row.attempts < TRIES {
+            return Err(OrdersError::NotFound);
+        }
+        self.park_money(intent, "its order is not known").await?;
+        Ok("parked")
+    }
+
+    /// Keeps captured money that belongs to no order where a person will find it.
+    pub(super) async fn park_money(&self, intent: &Intent, reason: &str) -> Result<(), OrdersError> {
+        if intent.amount_received == 0 {
+            return Ok(());
+        }
+        tracing::error!(intent = intent.id, reason, "captured money is parked for a person");
+        within(async {
+            sqlx::query(
+                "insert into parked_payments (payment_intent, amount, currency, reason) values ($1, $2, $3, $4)
+                 on conflict (payment_intent) do nothing",
+            )
+            .bind(&intent.id)
+            .bind(intent.amount_received)
+            .bind(&intent.currency)
+            .bind(reason)
+            .execute(&self.pg)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How many events wait, how many seconds the oldest has, and how many are parked.
+    pub async fn inbox_backlog(&self) -> Result<(i64, i64, i64), Outage> {
+        within(async {
+            Ok(sqlx::query_as(
+                "select count(*) filter (where parked_at is null),
+                        coalesce(extract(epoch from now() - min(received_at) filter (where parked_at is null)),
+                                 0)::bigint,
+                        count(*) filter (where parked_at is not null)
+                   from stripe_events where done_at is null",
+            )
+            .fetch_one(&self.pg)
+            .await?)
+        })
+        .await
+    }
+}
+
+/// What to fetch: refund events are about a refund, all others about a PaymentIntent.
+fn subject_of(notice: &Notice) -> &str {
+    if notice.kind.starts_with("refund.") || notice.kind == "charge.refund.updated" {
+        return &notice.object_id;
+    }
+    notice.intent_id.as_deref().unwrap_or(&notice.object_id)
+}

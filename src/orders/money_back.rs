@@ -1,0 +1,230 @@
+//! Refunds: one row per cause, written before Stripe is asked, sent until Stripe has answered.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+
+use crate::ids::{EventId, OrderId, RefundId};
+use crate::orders::Desk;
+use crate::orders::effects::{self, Effect};
+use crate::orders::error::OrdersError;
+use crate::orders::log::{self, Actor, Because, Locked};
+use crate::orders::state::OrderState;
+use crate::payments::{Intent, Refund, RefundStatus};
+use crate::stores::postgres::within;
+
+/// Stripe may forget an idempotency key after a day: from here on it is asked what it has before it is told again.
+const KEY_IS_FRESH: Duration = Duration::hours(20);
+
+/// Owes a refund for a captured payment. The same cause again changes nothing.
+pub(super) async fn owe(
+    tx: &mut PgConnection,
+    order: &Locked,
+    intent: &Intent,
+    amount: i64,
+    cause: &str,
+) -> Result<(), OrdersError> {
+    let currency = intent.currency.to_ascii_lowercase();
+    owe_for(tx, (order.event_id, order.id), &intent.id, (amount, &currency), cause).await
+}
+
+pub(super) async fn owe_for(
+    tx: &mut PgConnection,
+    (event, order): (EventId, OrderId),
+    intent: &str,
+    (amount, currency): (i64, &str),
+    cause: &str,
+) -> Result<(), OrdersError> {
+    let refund: Option<(RefundId,)> = sqlx::query_as(
+        "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict on constraint refunds_once_per_cause do nothing
+         returning id",
+    )
+    .bind(RefundId::new())
+    .bind(event)
+    .bind(order)
+    .bind(intent)
+    .bind(amount)
+    .bind(currency)
+    .bind(cause)
+    .fetch_optional(&mut *tx)
+    .await?;
+    match refund {
+        Some((refund,)) => effects::owe(tx, event, Effect::Refund(refund)).await,
+        None => Ok(()),
+    }
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Due {
+    id: RefundId,
+    order_id: OrderId,
+    event_id: EventId,
+    payment_intent: String,
+    amount: i64,
+    state: String,
+    stripe_refund: Option<String>,
+    created_at: OffsetDateTime,
+}
+
+impl Desk {
+    /// Sends a refund that is due, and records what Stripe says of it.
+    pub(super) async fn send_refund(&self, refund: RefundId) -> Result<(), OrdersError> {
+        let due = self.refund_row(refund).await?;
+        if due.state != "due" {
+            return Ok(());
+        }
+        let sent = match self.sent_before(&due).await? {
+            Some(sent) => sent,
+            None => self.payments.refund(due.id, &due.payment_intent, due.amount, metadata(&due)).await?,
+        };
+        self.record_refund(&due, &sent).await
+    }
+
+    /// After a day, what Stripe has is looked up by the metadata that we gave it.
+    async fn sent_before(&self, due: &Due) -> Result<Option<Refund>, OrdersError> {
+        if OffsetDateTime::now_utc() - due.created_at < KEY_IS_FRESH {
+            return Ok(None);
+        }
+        Ok(self.payments.refund_made(due.id, &due.payment_intent).await?)
+    }
+
+    /// Asks Stripe how a pending refund stands.
+    pub(super) async fn look_at_refund(&self, refund: RefundId) -> Result<(), OrdersError> {
+        let due = self.refund_row(refund).await?;
+        let Some(id) = &due.stripe_refund else { return Ok(()) };
+        let now = self.payments.refund_by_id(id).await?;
+        match now {
+            Some(now) => self.record_refund(&due, &now).await,
+            None => Err(OrdersError::Inconsistent { order: due.order_id, what: "Stripe lost a refund" }),
+        }
+    }
+
+    /// A refund that Stripe tells us of: one of ours, or one made at Stripe's own dashboard, which is adopted.
+    pub(super) async fn adopt_refund(&self, refund: &Refund) -> Result<(), OrdersError> {
+        let known: Option<(RefundId,)> = within(async {
+            let ours = refund.metadata.get("refund_id").and_then(|id| id.parse::<RefundId>().ok());
+            Ok::<_, OrdersError>(
+                sqlx::query_as("select id from refunds where stripe_refund = $1 or id = $2")
+                    .bind(&refund.id)
+                    .bind(ours)
+                    .fetch_optional(&self.pg)
+                    .await?,
+            )
+        })
+        .await?;
+        let id = match known {
+            Some((id,)) => id,
+            None => match self.insert_foreign(refund).await? {
+                Some(id) => id,
+                None => return Ok(()),
+            },
+        };
+        let due = self.refund_row(id).await?;
+        self.record_refund(&due, refund).await
+    }
+
+    async fn insert_foreign(&self, refund: &Refund) -> Result<Option<RefundId>, OrdersError> {
+        within(async {
+            let made: Option<(RefundId,)> = sqlx::query_as(
+                "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause)
+                 select $1, event_id, order_id, payment_intent, $3, currency, 'stripe:' || $4
+                   from payments where payment_intent = $2
+                 on conflict on constraint refunds_once_per_cause do nothing
+                 returning id",
+            )
+            .bind(RefundId::new())
+            .bind(&refund.intent)
+            .bind(refund.amount)
+            .bind(&refund.id)
+            .fetch_optional(&self.pg)
+            .await?;
+            Ok(made.map(|(id,)| id))
+        })
+        .await
+    }
+
+    async fn record_refund(&self, due: &Due, now: &Refund) -> Result<(), OrdersError> {
+        let state = match now.status {
+            RefundStatus::Succeeded => "succeeded",
+            RefundStatus::Pending | RefundStatus::RequiresAction => "pending",
+            RefundStatus::Failed | RefundStatus::Canceled => "failed",
+        };
+        if state == "failed" {
+            tracing::error!(refund.id = %due.id, order.id = %due.order_id, "a refund failed: a person must act");
+        }
+        let ended = within(async {
+            let mut tx = self.pg.begin().await?;
+            let mut order = log::lock(&mut tx, due.order_id).await?;
+            sqlx::query(
+                "update refunds set state = $2, stripe_refund = $3, check_at = now() + make_interval(secs => $4)
+                  where id = $1",
+            )
+            .bind(due.id)
+            .bind(state)
+            .bind(&now.id)
+            .bind(self.clock.reconcile.as_secs_f64())
+            .execute(&mut *tx)
+            .await?;
+            let because = Because::of(Actor::Stripe, "the money went back");
+            if money_is_back(&mut tx, due).await? {
+                if order.state == OrderState::Confirmed {
+                    // All of it was given back at Stripe's dashboard: nothing is paid for any more.
+                    self.undo_sale(&mut tx, &mut order, &because).await?;
+                }
+                if order.state == OrderState::Cancelled {
+                    order.advance(&mut tx, OrderState::Refunding, &because).await?;
+                }
+                if order.state == OrderState::Refunding {
+                    order.advance(&mut tx, OrderState::Refunded, &because).await?;
+                }
+            }
+            tx.commit().await?;
+            Ok::<_, OrdersError>(order.state)
+        })
+        .await?;
+        if ended == OrderState::Refunded {
+            self.count_move(ended);
+            self.show_now(due.order_id).await;
+        }
+        Ok(())
+    }
+
+    async fn refund_row(&self, refund: RefundId) -> Result<Due, OrdersError> {
+        within(async {
+            sqlx::query_as(
+                "select id, order_id, event_id, payment_intent, amount, state, stripe_refund, created_at
+                   from refunds where id = $1",
+            )
+            .bind(refund)
+            .fetch_optional(&self.pg)
+            .await?
+            .ok_or(OrdersError::NotFound)
+        })
+        .await
+    }
+}
+
+/// Whether everything that was captured on the order's own payment has come back.
+async fn money_is_back(tx: &mut PgConnection, due: &Due) -> Result<bool, OrdersError> {
+    let (captured, returned): (i64, i64) = sqlx::query_as(
+        "select coalesce((select sum(captured) from payments where event_id = $1 and order_id = $2), 0)::bigint,
+                coalesce((select sum(r.amount) from refunds r
+                            join payments p on p.payment_intent = r.payment_intent
+                           where r.event_id = $1 and r.order_id = $2 and r.state = 'succeeded'), 0)::bigint",
+    )
+    .bind(due.event_id)
+    .bind(due.order_id)
+    .fetch_one(tx)
+    .await?;
+    Ok(captured > 0 && returned >= captured)
+}
+
+fn metadata(due: &Due) -> HashMap<String, String> {
+    HashMap::from([
+        ("order_id".to_owned(), due.order_id.to_string()),
+        ("event_id".to_owned(), due.event_id.to_string()),
+    ])
+}

@@ -1,0 +1,277 @@
+//! Taking seats for a while, and reading what was taken.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+
+use super::reply::Reply;
+use super::scripts::{Call, Step};
+use super::{Engine, HoldRefusal, MOST_SEATS, SeatsError, in_order, millis};
+use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
+use crate::telemetry::Metrics;
+
+/// Due holds that one call sweeps before it looks: the rest is swept by the next call.
+const SWEEP_CAP: u32 = 64;
+/// Steps from run to run of one `hold_best`: some two milliseconds.
+const HOPS: u32 = 2000;
+/// Calls that one wish may take: enough for the most scattered half million seats.
+const CALLS: u32 = 256;
+
+/// A wish for seats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldAsk {
+    /// Chosen by the caller, so that a repeat asks for the same hold.
+    pub hold: HoldId,
+    pub event: EventId,
+    pub owner: AccountId,
+    pub what: Wish,
+    /// One's own hold to swap for this one, all or nothing.
+    pub replaces: Option<HoldId>,
+}
+
+/// What is wished for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    Wanted {
+        /// Seats by name. The orphan rule looks at these.
+        ///
+        /// A choice is refused when it newly strands a single free seat between taken ones, unless that one
+        /// seat is all it leaves of the free run it takes from: who takes n of n + 1 cannot avoid it. Each
+        /// run is judged once, with everything the wish takes of it.
+        seats: Vec<Ordinal>,
+        /// Standing places by name; nobody is stranded where all stand.
+        places: Vec<Ordinal>,
+        /// So many places of a standing area, whichever are free.
+        areas: Vec<(Range<Ordinal>, u32)>,
+    },
+    /// So many seats side by side in one of these ranges, best range first.
+    Best { runs: Vec<Range<Ordinal>>, quantity: u32 },
+}
+
+impl Wish {
+    /// Neither nothing nor more than one script may take.
+    fn check(&self) -> Result<(), SeatsError> {
+        let seats: u64 = match self {
+            Self::Wanted { seats, places, areas } => {
+                let standing: u64 = areas.iter().map(|(_, quantity)| u64::from(*quantity)).sum();
+                (seats.len() + places.len()) as u64 + standing
+            }
+            Self::Best { quantity, .. } => u64::from(*quantity),
+        };
+        match seats {
+            0 => Err(SeatsError::Nothing),
+            1.. if seats > MOST_SEATS as u64 => Err(SeatsError::TooMany(MOST_SEATS)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A hold as Redis has it. Times are milliseconds since 1970 by Redis' clock; use their differences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub hold: HoldId,
+    pub event: EventId,
+    pub owner: AccountId,
+    pub ordinals: Vec<Ordinal>,
+    pub deadline_ms: i64,
+    pub first_held_ms: i64,
+    pub now_ms: i64,
+    /// The order that it was checked out as.
+    pub order: Option<OrderId>,
+    /// Whether all of its seats are still held by it.
+    pub live: bool,
+}
+
+/// Where the search for the best seats goes on.
+#[derive(Clone, PartialEq, Eq)]
+struct Search {
+    from: i64,
+    fallback: String,
+}
+
+impl Search {
+    fn start() -> Self {
+        Self { from: -1, fallback: String::new() }
+    }
+}
+
+impl Engine {
+    /// Takes the seats, all or nothing. Safe to repeat with the same hold id: it answers its own success again.
+    ///
+    /// # Errors
+    /// [`SeatsError::Refused`] says which seat failed and why; nothing has changed then.
+    pub async fn hold(&self, ask: &HoldAsk) -> Result<Held, SeatsError> {
+        let began = Instant::now();
+        let held = self.settle(ask).await;
+        Metrics::time(&self.metrics.hold_seconds, began.elapsed());
+        Metrics::count(&self.metrics.holds, outcome(&held));
+        held
+    }
+
+    async fn settle(&self, ask: &HoldAsk) -> Result<Held, SeatsError> {
+        ask.what.check()?;
+        let wish = fingerprint(ask);
+        let mut search = Search::start();
+        for _ in 0..CALLS {
+            let reply = self.run(self.call_for(ask, &wish, &search)?).await?;
+            search = match reply.code() {
+                "held" => return granted(ask, &reply),
+                "again" => Search::start(),
+                "more" => Search { from: reply.parse(0)?, fallback: reply.text(1)? },
+                _ => return Err(refusal(&reply)?),
+            };
+        }
+        Err(SeatsError::Unsettled("hold"))
+    }
+
+    fn call_for(&self, ask: &HoldAsk, wish: &str, search: &Search) -> Result<Call<'_>, SeatsError> {
+        match &ask.what {
+            Wish::Wanted { seats, places, areas } => {
+                let (seats, places) = (in_order(seats)?, in_order(places)?);
+                let mut call = self.opening(&self.scripts.hold, ask, wish);
+                call.arg(seats.len()).arg(places.len()).seats(&seats).seats(&places);
+                for (range, quantity) in areas {
+                    call.arg(range.start).arg(range.end).arg(*quantity);
+                }
+                Ok(call)
+            }
+            Wish::Best { runs, quantity } => {
+                let mut call = self.opening(&self.scripts.hold_best, ask, wish);
+                call.arg(*quantity).arg(HOPS).arg(search.from).arg(&search.fallback);
+                for range in runs {
+                    call.arg(range.start).arg(range.end);
+                }
+                Ok(call)
+            }
+        }
+    }
+
+    fn opening<'a>(&self, step: &'a Step, ask: &HoldAsk, wish: &str) -> Call<'a> {
+        let replaces = ask.replaces.map(|hold| hold.to_string()).unwrap_or_default();
+        let mut call = step.on(ask.event);
+        let (own, old) = (call.keys.hold(ask.hold), call.keys.hold(ask.replaces.unwrap_or(ask.hold)));
+        call.key(own).key(old);
+        call.arg(ask.hold.to_string()).arg(ask.owner.to_string()).arg(wish).arg(replaces);
+        call.arg(millis(self.timing.payment)).arg(SWEEP_CAP);
+        call
+    }
+
+    /// Reads a hold, also one that is over while its record lasts. Whose it is, the caller checks.
+    ///
+    /// # Errors
+    /// When Redis cannot answer or the event has no picture.
+    pub async fn hold_of(&self, event: EventId, hold: HoldId) -> Result<Option<Held>, SeatsError> {
+        let mut call = self.scripts.look.on(event);
+        let record = call.keys.hold(hold);
+        call.key(record).arg(hold.to_string());
+        let reply = self.run(call).await?;
+        match reply.code() {
+            "found" => Ok(Some(Held {
+                hold,
+                event,
+                owner: reply.parse(0)?,
+                ordinals: reply.list(1)?,
+                deadline_ms: reply.parse(2)?,
+                first_held_ms: reply.parse(3)?,
+                now_ms: reply.parse(4)?,
+                order: reply.maybe(5)?,
+                live: reply.parse::<u8>(6)? == 1,
+            })),
+            "none" => Ok(None),
+            _ => Err(reply.strange()),
+        }
+    }
+}
+
+fn granted(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
+    Ok(Held {
+        hold: ask.hold,
+        event: ask.event,
+        owner: ask.owner,
+        ordinals: reply.list(0)?,
+        deadline_ms: reply.parse(1)?,
+        first_held_ms: reply.parse(2)?,
+        now_ms: reply.parse(3)?,
+        order: reply.maybe(4)?,
+        live: true,
+    })
+}
+
+fn refusal(reply: &Reply) -> Result<SeatsError, SeatsError> {
+    Ok(SeatsError::Refused(match reply.code() {
+        "refused" => HoldRefusal::Seats(reply.reasons()?),
+        "sold_out" => HoldRefusal::SoldOut { free: reply.parse(0)? },
+        "no_adjacent" => HoldRefusal::NoAdjacent { free: reply.parse(0)? },
+        "limit" => HoldRefusal::Limit { limit: reply.parse(0)?, held: reply.parse(1)? },
+        "sale_closed" => HoldRefusal::SaleClosed {
+            opens_ms: reply.maybe(0)?,
+            closes_ms: reply.maybe(1)?,
+            now_ms: reply.parse(2)?,
+            cancelled: reply.text(3)? == "1",
+        },
+        "expired" => HoldRefusal::Expired,
+        "mismatch" => HoldRefusal::Mismatch,
+        "not_owner" => return Ok(SeatsError::NotYours),
+        "in_checkout" => return Ok(SeatsError::InCheckout(reply.parse(0)?)),
+        _ => return Err(reply.strange()),
+    }))
+}
+
+/// Tells one wish from another under the same hold id. Also what it replaces is part of it.
+fn fingerprint(ask: &HoldAsk) -> String {
+    let digest = Sha256::digest(format!("{:?} {:?}", ask.what, ask.replaces));
+    digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The outcome's name among the metrics.
+fn outcome(held: &Result<Held, SeatsError>) -> &'static str {
+    match held {
+        Ok(_) => "held",
+        Err(SeatsError::Refused(refusal)) => match refusal {
+            HoldRefusal::Seats(_) => "seats_unavailable",
+            HoldRefusal::SoldOut { .. } | HoldRefusal::NoAdjacent { .. } => "sold_out",
+            HoldRefusal::Limit { .. } => "limit_exceeded",
+            HoldRefusal::SaleClosed { .. } => "sale_closed",
+            HoldRefusal::Expired | HoldRefusal::Mismatch => "hold_expired",
+        },
+        Err(SeatsError::NotReady(_)) => "not_ready",
+        Err(
+            SeatsError::NotYours
+            | SeatsError::Gone
+            | SeatsError::InCheckout(_)
+            | SeatsError::Nothing
+            | SeatsError::TooMany(_),
+        ) => "refused",
+        Err(
+            SeatsError::Redis(_)
+            | SeatsError::UnknownReply(..)
+            | SeatsError::Unsettled(_)
+            | SeatsError::Superseded,
+        ) => "outage",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_has_its_own_fingerprint() {
+        let wish = |seats: &[Ordinal]| HoldAsk {
+            hold: HoldId::of(1, uuid::Uuid::nil()),
+            event: EventId(uuid::Uuid::nil()),
+            owner: AccountId(uuid::Uuid::nil()),
+            what: Wish::Wanted { seats: seats.to_vec(), places: vec![], areas: vec![] },
+            replaces: None,
+        };
+        assert_eq!(fingerprint(&wish(&[1, 2])), fingerprint(&wish(&[1, 2])));
+        assert_ne!(fingerprint(&wish(&[1, 2])), fingerprint(&wish(&[1, 3])));
+        let swap = HoldAsk { replaces: Some(HoldId::of(1, uuid::Uuid::nil())), ..wish(&[1, 2]) };
+        assert_ne!(fingerprint(&wish(&[1, 2])), fingerprint(&swap));
+    }
+}

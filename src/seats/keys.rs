@@ -1,0 +1,70 @@
+//! The only place that names a key.
+//!
+//! Every key of an event carries the event's id as its hash tag, so that one event lives in one slot.
+
+use crate::ids::{EventId, HoldId, Ordinal};
+
+/// The keys of one event.
+pub struct Keys {
+    event: EventId,
+}
+
+impl Keys {
+    pub fn of(event: EventId) -> Self {
+        Self { event }
+    }
+
+    /// What every script is given first, in the order of `lua/shared/event.lua`.
+    pub fn shared(&self) -> [String; 7] {
+        ["meta", "taken", "sold", "blocked", "deadlines", "owners", "feed"].map(|name| self.named(name))
+    }
+
+    pub fn meta(&self) -> String {
+        self.named("meta")
+    }
+
+    pub fn feed(&self) -> String {
+        self.named("feed")
+    }
+
+    pub fn hold(&self, hold: HoldId) -> String {
+        format!("{}{hold}", self.records())
+    }
+
+    pub fn flag(&self, ordinal: Ordinal) -> String {
+        format!("{}{ordinal}", self.flags())
+    }
+
+    /// What the keys of all flags begin with.
+    pub fn flags(&self) -> String {
+        format!("isTaken:{{{}}}:", self.event)
+    }
+
+    /// What the keys of all holds' records begin with.
+    pub fn records(&self) -> String {
+        format!("hold:{{{}}}:", self.event)
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{name}:{{{}}}", self.event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::HoldId;
+    use uuid::Uuid;
+
+    #[test]
+    fn all_keys_of_an_event_carry_its_tag() {
+        let event = EventId::new();
+        let keys = Keys::of(event);
+        let tag = format!("{{{event}}}");
+        let hold = keys.hold(HoldId(Uuid::nil()));
+        for key in keys.shared().into_iter().chain([keys.flag(7), hold]) {
+            assert!(key.contains(&tag), "{key}");
+        }
+        assert_eq!(keys.flag(7), format!("isTaken:{tag}:7"));
+    }
+}

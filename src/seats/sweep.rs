@@ -1,0 +1,44 @@
+//! Freeing what has expired.
+
+use super::{Engine, SeatsError};
+use crate::ids::{EventId, HoldId, Ordinal};
+
+/// Holds of one call.
+const CAP: u32 = 256;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Seats that are free now.
+    pub freed: Vec<Ordinal>,
+    /// Holds that are over; with `waiting`, those that are due.
+    pub holds: Vec<HoldId>,
+    /// Others are due: sweep again.
+    pub more: bool,
+    /// A waiting list comes first: nothing was freed, and the seats of these holds stay taken.
+    pub waiting: bool,
+}
+
+impl Engine {
+    /// Frees the seats of holds that have expired, a bounded number of them.
+    ///
+    /// # Errors
+    /// When Redis cannot answer or the event has no picture.
+    pub async fn sweep(&self, event: EventId) -> Result<Swept, SeatsError> {
+        let mut call = self.scripts.sweep.on(event);
+        call.arg(CAP);
+        let reply = self.run(call).await?;
+        let swept = match reply.code() {
+            "swept" => Swept {
+                more: reply.parse::<u8>(0)? == 1,
+                holds: reply.list(1)?,
+                freed: reply.list(2)?,
+                waiting: false,
+            },
+            "waiting" => Swept { holds: reply.list(0)?, waiting: true, ..Swept::default() },
+            _ => return Err(reply.strange()),
+        };
+        self.metrics.swept_seats.inc_by(swept.freed.len() as u64);
+        Ok(swept)
+    }
+}

@@ -1,0 +1,214 @@
+//! The audit: each invariant as a question to the stores, answered with a count of breaches.
+//!
+//! Run by `holdfast audit` and after every fault test, and by every node all the time, whose metric is an alarm.
+//! What only a moment can show (who may read what, what a signature is worth) is held by tests; what leaves a
+//! trace is asked for here.
+
+use std::fmt;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::orders::OrdersError;
+use crate::stores::postgres::Outage;
+use crate::telemetry::Label;
+use crate::workers::wait;
+
+/// An invariant that rows can break.
+#[derive(Debug, Clone, Copy)]
+pub struct Invariant {
+    pub name: &'static str,
+    pub promise: &'static str,
+    /// Answers with one number: how often the promise is broken.
+    question: &'static str,
+}
+
+/// What Postgres alone can be asked.
+///
+/// Moments that are allowed to pass (a refund on its way, an order being closed) are given their time.
+const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "seat_sold_once",
+        promise: "no seat stands on two confirmed orders, or has two valid tickets",
+        question: "select count(*) from (
+            select s.event_id, s.ordinal from order_seats s
+              join orders o on o.event_id = s.event_id and o.id = s.order_id and o.state = 'confirmed'
+             group by 1, 2 having count(*) > 1
+            union all
+            select event_id, ordinal from tickets where state = 'valid'
+             group by 1, 2 having count(*) > 1) twice",
+    },
+    Invariant {
+        name: "all_seats_or_none",
+        promise: "a confirmed order has every one of its seats sold to it, each with a ticket",
+        question: "select count(*) from orders o
+             join order_seats s on s.event_id = o.event_id and s.order_id = o.id
+             left join seat_claims c on c.event_id = s.event_id and c.ordinal = s.ordinal
+                  and c.order_id = o.id and c.state = 'sold'
+             left join tickets t on t.event_id = s.event_id and t.order_id = o.id and t.ordinal = s.ordinal
+                  and t.state = 'valid'
+            where o.state = 'confirmed' and (c.ordinal is null or t.ordinal is null)",
+    },
+    Invariant {
+        name: "claims_have_a_living_order",
+        promise: "a sold claim belongs to a confirmed order, a held claim to an open one",
+        question: "select count(*) from seat_claims c
+             join orders o on o.event_id = c.event_id and o.id = c.order_id
+            where (c.state = 'sold' and o.state <> 'confirmed')
+               or (c.state = 'held' and o.state not in ('awaiting_payment', 'closing'))",
+    },
+    Invariant {
+        name: "open_orders_keep_their_seats",
+        promise: "an order that can be paid has claimed every one of its seats",
+        question: "select count(*) from orders o
+             join order_seats s on s.event_id = o.event_id and s.order_id = o.id
+             left join seat_claims c on c.event_id = s.event_id and c.ordinal = s.ordinal and c.order_id = o.id
+            where o.state in ('awaiting_payment', 'closing') and c.ordinal is null",
+    },
+    Invariant {
+        name: "confirmed_is_paid",
+        promise: "a confirmed order's captured amount and currency are the order's, on its own payment",
+        question: "select count(*) from orders o
+            where o.state = 'confirmed' and o.amount > 0
+              and not exists (select from payments p where p.event_id = o.event_id and p.order_id = o.id
+                   and p.state = 'succeeded' and p.captured = o.amount and p.currency = o.currency)",
+    },
+    Invariant {
+        name: "priced_as_shown",
+        promise: "an order costs what its seats cost",
+        question: "select count(*) from orders o
+            where o.amount <> (select coalesce(sum(price), -1) from order_seats s
+                                where s.event_id = o.event_id and s.order_id = o.id)",
+    },
+    Invariant {
+        name: "captured_money_has_a_home",
+        promise: "a captured payment ends in a confirmed order, is given back, or is parked with an alarm",
+        question: "select count(*) from payments p
+             join orders o on o.event_id = p.event_id and o.id = p.order_id
+            where p.captured > 0 and o.state not in ('confirmed')
+              and p.captured > (select coalesce(sum(r.amount), 0) from refunds r
+                                 where r.payment_intent = p.payment_intent)",
+    },
+    Invariant {
+        name: "refunds_within_capture",
+        promise: "refunds never exceed what was captured",
+        question: "select count(*) from payments p
+            where (select coalesce(sum(r.amount), 0) from refunds r
+                    where r.payment_intent = p.payment_intent and r.state <> 'failed') > p.captured
+              and exists (select from refunds r where r.payment_intent = p.payment_intent)",
+    },
+    Invariant {
+        name: "no_open_door_on_a_closed_order",
+        promise: "a closed order has no payment that could still take money",
+        question: "select count(*) from payments p
+             join orders o on o.event_id = p.event_id and o.id = p.order_id
+            where o.state not in ('awaiting_payment', 'closing') and p.state in ('opening', 'open', 'processing')",
+    },
+    Invariant {
+        name: "moves_are_logged",
+        promise: "the log of an order replays to its state, without a gap",
+        question: "select count(*) from orders o
+            where o.state is distinct from (select l.to_state from order_log l
+                   where l.event_id = o.event_id and l.order_id = o.id order by l.step desc limit 1)
+               or exists (select from (
+                   select l.from_state, lag(l.to_state) over (order by l.step) as before
+                     from order_log l where l.event_id = o.event_id and l.order_id = o.id) moves
+                   where moves.from_state is distinct from moves.before)",
+    },
+    Invariant {
+        name: "open_orders_move_on",
+        promise: "no order stays open long after its deadline, unless its payment is still being processed",
+        question: "select count(*) from orders o
+            where o.state in ('awaiting_payment', 'closing') and o.pay_by < now() - interval '15 minutes'
+              and not exists (select from payments p where p.event_id = o.event_id and p.order_id = o.id
+                               and p.state = 'processing')",
+    },
+    Invariant {
+        name: "debts_are_paid",
+        promise: "no effect is owed for more than fifteen minutes without being parked with an alarm",
+        question: "select count(*) from outbox
+            where parked_at is null and created_at < now() - interval '15 minutes'",
+    },
+];
+
+/// What the audit found about one invariant.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub name: &'static str,
+    pub promise: &'static str,
+    pub breaches: u64,
+}
+
+/// The whole audit.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    #[must_use]
+    pub fn breaches(&self) -> u64 {
+        self.findings.iter().map(|finding| finding.breaches).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Finding { name, promise, breaches } in &self.findings {
+            let verdict = if *breaches == 0 { "holds ".to_owned() } else { format!("BROKEN {breaches}×") };
+            writeln!(f, "{verdict}  {name:<34} {promise}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Asks everything once.
+pub async fn run(app: &App) -> Result<Report, OrdersError> {
+    let mut findings = ask_postgres(&app.pg).await?;
+    findings.push(ask_redis(app).await?);
+    for finding in &findings {
+        let breaches = i64::try_from(finding.breaches).unwrap_or(i64::MAX);
+        app.metrics.invariant_breaches.get_or_create(&Label { label: finding.name }).set(breaches);
+        if breaches > 0 {
+            tracing::error!(invariant = finding.name, breaches, "a promise is broken: {}", finding.promise);
+        }
+    }
+    Ok(Report { findings })
+}
+
+/// One snapshot for all questions, so that a move between two of them is no breach.
+pub async fn ask_postgres(pg: &PgPool) -> Result<Vec<Finding>, Outage> {
+    let mut tx = pg.begin().await?;
+    sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *tx).await?;
+    let mut findings = Vec::with_capacity(INVARIANTS.len() + 1);
+    for Invariant { name, promise, question } in INVARIANTS {
+        let (breaches,): (i64,) = sqlx::query_as(*question).fetch_one(&mut *tx).await?;
+        findings.push(Finding { name, promise, breaches: u64::try_from(breaches).unwrap_or(0) });
+    }
+    tx.rollback().await?;
+    Ok(findings)
+}
+
+/// The live picture equals Postgres: seats that differ now and still differ when looked at again.
+async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
+    let mut breaches = 0;
+    for event in app.desk.events_on_sale().await? {
+        breaches += app.desk.drift(event.id).await?;
+    }
+    Ok(Finding {
+        name: "picture_is_true",
+        promise: "the live picture in Redis says what Postgres says",
+        breaches,
+    })
+}
+
+/// Audits once a period, and keeps the gauges of what waits for a person.
+pub(super) async fn repeat(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = run(&app).await {
+            tracing::debug!(%error, "audited next time");
+        }
+        wait(app.config.reconcile(), None, &stop).await;
+    }
+}

@@ -1,0 +1,48 @@
+//! Removes what has served its time, in small bites, so that no table grows for ever.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::stores::postgres::Outage;
+use crate::workers::wait;
+
+const PERIOD: Duration = Duration::from_mins(5);
+
+/// Rows removed in one statement: short locks, whatever has piled up.
+const BITE: i64 = 1000;
+
+/// Tidies up until stopped.
+pub async fn repeat(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = step(&app.pg).await {
+            tracing::debug!(%error, "tidied up next time");
+        }
+        wait(PERIOD, None, &stop).await;
+    }
+}
+
+/// Answers that nobody may ask for again, and tokens that nobody could use for a month.
+async fn step(pg: &PgPool) -> Result<(), Outage> {
+    loop {
+        let answers = sqlx::query(
+            "delete from idempotency_keys where (scope, key) in (
+                    select scope, key from idempotency_keys where expires_at < now() limit $1)",
+        )
+        .bind(BITE)
+        .execute(pg)
+        .await?;
+        let tokens = sqlx::query(
+            "delete from refresh_tokens where id in (
+                    select id from refresh_tokens where expires_at < now() - interval '30 days' limit $1)",
+        )
+        .bind(BITE)
+        .execute(pg)
+        .await?;
+        if answers.rows_affected() + tokens.rows_affected() == 0 {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Redis or Postgres away: 503 with Retry-After within two seconds, nothing lost, and recovery without a restart.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::journeys::{GOOD_CARD, id};
+use crate::support::{Answer, Holdfast, eventually};
+
+const PAIR: [&str; 2] = ["stalls-C-1", "stalls-C-2"];
+
+/// Every call answers within two seconds; one more is left for a machine that is busy with other tests.
+const AT_MOST: Duration = Duration::from_secs(3);
+
+async fn is_refused_in_time(what: &str, call: impl Future<Output = Answer>) {
+    let begun = Instant::now();
+    let answer = call.await;
+    assert_eq!(answer.status, 503, "{what}: {}", answer.body);
+    assert!(answer.header("retry-after").is_some(), "{what} says when to come back");
+    assert!(begun.elapsed() < AT_MOST, "{what} took {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_holds_wait_and_money_still_confirms() {
+    let holdfast = Holdfast::with_its_own_stack().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let order = ada.orders(event, &PAIR).await;
+
+    holdfast.stack().kill_redis();
+    is_refused_in_time("a hold", ada.holds_seats(event, &["stalls-D-1"])).await;
+    assert_eq!(holdfast.anyone().get("/healthz").await.status, 200, "alive");
+    assert_eq!(holdfast.anyone().get("/readyz").await.status, 503, "not able to sell");
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    ada.sees(&order, "confirmed").await;
+
+    holdfast.stack().start_redis().await.expect("it starts");
+    ada.sees_seat(event, PAIR[0], "sold").await;
+    eventually("holds are granted again", async || {
+        (ada.holds_seats(event, &["stalls-D-1"]).await.status == 201).then_some(())
+    })
+    .await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_comes_back_empty_sells_nothing_twice() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    holdfast.sold(&ada, event, &PAIR).await;
+    let open = ada.orders(event, &["stalls-D-1", "stalls-D-2"]).await;
+
+    holdfast.flush_redis().await;
+    let answer = eventually("the event is open again", async || {
+        let answer = ben.holds_seats(event, &PAIR).await;
+        assert!([503, 409].contains(&answer.status), "{} {}", answer.status, answer.body);
+        (answer.status == 409).then_some(answer)
+    })
+    .await;
+    assert_eq!(answer.body["seats"][0]["reason"], "sold");
+    assert_eq!(ben.holds_seats(event, &["stalls-D-1"]).await.body["seats"][0]["reason"], "held");
+
+    holdfast.pay(&open, GOOD_CARD).await.expect(200);
+    ada.sees(&open, "confirmed").await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_redis_does_not_hang_anybody() {
+    let holdfast = Holdfast::with_its_own_stack().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    ada.holds_seats(event, &["stalls-A-1"]).await.expect(201);
+
+    holdfast.stack().freeze_redis();
+    is_refused_in_time("a hold", ada.holds_seats(event, &PAIR)).await;
+    holdfast.stack().thaw_redis();
+    eventually("holds are granted again", async || {
+        (ada.holds_seats(event, &["stalls-D-1"]).await.status == 201).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_postgres_checkouts_wait_and_webhooks_are_not_acknowledged() {
+    let holdfast = Holdfast::with_its_own_stack().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let order = ada.orders(event, &PAIR).await;
+    let hold = ada.holds_seats(event, &["stalls-D-1", "stalls-D-2"]).await.expect(201);
+
+    holdfast.stack().kill_postgres();
+    is_refused_in_time("a checkout", ada.post("/v1/orders", json!({ "hold_id": id(&hold) }))).await;
+    is_refused_in_time("an order", ada.get(&format!("/v1/orders/{}", id(&order)))).await;
+    is_refused_in_time("a webhook", holdfast.signed_webhook(&json!({
+        "id": "evt_outage", "object": "event", "type": "payment_intent.succeeded", "livemode": false,
+        "data": { "object": { "id": "pi_1", "object": "payment_intent" } },
+    })))
+    .await;
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+
+    holdfast.stack().start_postgres().await.expect("it starts");
+    ada.sees(&order, "confirmed").await;
+    ada.checks_out(&hold).await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_stripe_a_checkout_waits_and_goes_on_as_the_same_order() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let hold = ada.holds_seats(event, &PAIR).await.expect(201);
+
+    holdfast.stripe_fails("create", 503).await;
+    let refused = ada.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
+    assert_eq!((refused.status, refused.code()), (503, "unavailable"));
+    holdfast.stripe_recovers().await;
+
+    let order = ada.checks_out(&hold).await;
+    assert_eq!(ada.get("/v1/orders").await.expect(200)["items"].as_array().map(Vec::len), Some(1));
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    ada.sees(&order, "confirmed").await;
+    assert_eq!(holdfast.ledger_intents().await.len(), 1, "one PaymentIntent was made");
+    holdfast.every_invariant_holds().await;
+}

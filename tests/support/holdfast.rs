@@ -1,0 +1,276 @@
+//! A house that is open: one node or more, a sandbox, and the people who come.
+
+use clap::Parser;
+use holdfast::app::App;
+use holdfast::catalog::NewEvent;
+use holdfast::config::Config;
+use holdfast::ids::{AccountId, EventId};
+use holdfast::local::Stack;
+use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::client::Client;
+use super::servers;
+
+const JWT_SECRET: &str = "a-secret-for-tests-that-nobody-else-uses";
+const WEBHOOK_SECRET: &str = "whsec_tests_sign_with_this_one";
+const STRIPE_KEY: &str = "sk_test_of_the_harness";
+const PUBLISHABLE_KEY: &str = "pk_test_of_the_harness";
+
+/// One node that serves.
+pub struct Node {
+    pub app: App,
+    pub url: String,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+impl Node {
+    async fn start(config: Config, listener: TcpListener) -> Self {
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = App::start(config).await.expect("a node");
+        let stop = CancellationToken::new();
+        let served = app.clone().serve(listener, stop.clone());
+        Self { app, url, stop, served }
+    }
+
+    /// Closes politely: what is in flight is finished.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.served.await.expect("the node ends");
+    }
+}
+
+/// Everything a test acts on.
+pub struct Holdfast {
+    stack: Stack,
+    config: Config,
+    node: Node,
+    pub(super) sandbox: Sandbox,
+    organiser: AccountId,
+}
+
+/// The settings as the command line would give them.
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl Holdfast {
+    /// An open house with the usual settings.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// An open house with other settings.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open(servers::shared().await.clone(), change).await
+    }
+
+    /// An open house whose servers may be killed without harm to other tests.
+    pub async fn with_its_own_stack() -> Self {
+        Self::open(servers::start().await, |_| {}).await
+    }
+
+    async fn open(stack: Stack, change: impl FnOnce(&mut Config)) -> Self {
+        install_tls();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let money = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let settings = SandboxSettings {
+            secret_key: SecretString::from(STRIPE_KEY),
+            publishable_key: PUBLISHABLE_KEY.to_owned(),
+            webhook: Some(WebhookTarget {
+                url: format!("http://{address}/v1/webhooks/stripe"),
+                secret: SecretString::from(WEBHOOK_SECRET),
+            }),
+            journal: None,
+            public_url: None,
+        };
+        let sandbox = sandbox::start(settings, money).await.expect("a sandbox");
+
+        let mut config = Settings::parse_from(["holdfast"]).config;
+        config.listen_addr = address;
+        config.database_url = Some(SecretString::from(servers::database(&stack).await));
+        config.redis_url = Some(SecretString::from(servers::key_space(&stack)));
+        config.database_connections = 8;
+        config.jwt_secret = Some(SecretString::from(JWT_SECRET));
+        config.stripe_secret_key = Some(SecretString::from(STRIPE_KEY));
+        config.stripe_webhook_secret = Some(SecretString::from(WEBHOOK_SECRET));
+        config.stripe_publishable_key = Some(PUBLISHABLE_KEY.to_owned());
+        config.stripe_api_url = Some(sandbox.url());
+        config.stripe_creates_per_second = 1000;
+        change(&mut config);
+
+        let node = Node::start(config.clone(), listener).await;
+        let organiser = AccountId::new();
+        let house = Self { stack, config, node, sandbox, organiser };
+        house.account(organiser, "organiser").await;
+        house
+    }
+
+    pub fn app(&self) -> &App {
+        &self.node.app
+    }
+
+    pub fn url(&self) -> &str {
+        &self.node.url
+    }
+
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Another node on the same stores.
+    pub async fn second_node(&self) -> Node {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut config = self.config.clone();
+        config.listen_addr = listener.local_addr().expect("an address");
+        Node::start(config, listener).await
+    }
+
+    /// The node dies in the middle of whatever it does, and another starts in its place.
+    pub async fn dies_and_comes_back(&mut self) {
+        self.node.served.abort();
+        let _ = (&mut self.node.served).await;
+        let listener = TcpListener::bind(self.config.listen_addr).await.expect("the port is free again");
+        self.node = Node::start(self.config.clone(), listener).await;
+    }
+
+    /// Somebody who is not signed in.
+    pub fn anyone(&self) -> Client {
+        Client::new(self.url(), None)
+    }
+
+    pub async fn customer(&self) -> Client {
+        self.person("customer").await
+    }
+
+    pub async fn admin(&self) -> Client {
+        self.person("admin").await
+    }
+
+    /// The organiser of every event that [`Holdfast::event`] makes.
+    pub async fn organiser(&self) -> Client {
+        Client::new(self.url(), Some(token(self.organiser, "organiser")))
+    }
+
+    /// An organiser of nothing yet.
+    pub async fn another_organiser(&self) -> Client {
+        self.person("organiser").await
+    }
+
+    /// Many customers at once. Their accounts are written directly: hashing passwords is not what is tested.
+    pub async fn crowd(&self, size: usize) -> Vec<Client> {
+        let mut crowd = Vec::with_capacity(size);
+        for _ in 0..size {
+            crowd.push(self.customer().await);
+        }
+        crowd
+    }
+
+    async fn person(&self, role: &str) -> Client {
+        let id = AccountId::new();
+        self.account(id, role).await;
+        Client::new(self.url(), Some(token(id, role)))
+    }
+
+    async fn account(&self, id: AccountId, role: &str) {
+        sqlx::query(
+            "insert into accounts (id, name, email, password_hash, role) values ($1, $2, $3, 'none', $4)",
+        )
+        .bind(id)
+        .bind(format!("A {role}"))
+        .bind(format!("{id}@example.com"))
+        .bind(role)
+        .execute(&self.app().pg)
+        .await
+        .expect("an account");
+    }
+
+    /// An event that is on sale.
+    pub async fn event(&self, form: Value) -> EventId {
+        let form: NewEvent = serde_json::from_value(form).expect("a form");
+        let event = self.app().catalog.create(EventId::new(), self.organiser, form).await.expect("an event");
+        self.app().desk.open(event.id).await.expect("it opens");
+        event.id
+    }
+
+    /// Four rows of eight seats at 48.00 euros.
+    pub async fn theatre(&self) -> EventId {
+        let rows: Vec<_> = ["A", "B", "C", "D"].iter().map(|row| json!({ "name": row, "seats": 8 })).collect();
+        self.event(json!({
+            "title": "The Tempest", "venue": "Harbour Theatre", "starts_at": "2031-05-01T19:00:00Z",
+            "currency": "eur", "orphan_rule": false,
+            "categories": [{ "key": "gold", "name": "Stalls", "price": 4800 }],
+            "sections": [{ "key": "stalls", "name": "Stalls", "category": "gold", "rows": rows }],
+        }))
+        .await
+    }
+
+    pub fn webhook_secret(&self) -> SecretString {
+        SecretString::from(WEBHOOK_SECRET)
+    }
+
+    pub(super) fn stripe_key(&self) -> String {
+        self.config.stripe_secret_key.as_ref().expect("a key").expose_secret().to_owned()
+    }
+
+    /// A copy of this house's database, to do harm to.
+    pub async fn in_a_copy_of_the_database(&self, harm: impl AsyncFnOnce(sqlx::PgPool)) {
+        let url = self.config.database_url.as_ref().expect("a database").expose_secret();
+        let name = url.split('/').nth(3).and_then(|rest| rest.split('?').next()).expect("a name");
+        let copy = format!("{name}_copy_{}", uuid::Uuid::new_v4().simple());
+        // A database is copied while nobody is connected: its workers lose a connection and come back.
+        super::eventually("the database is copied", async || {
+            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
+                .bind(name)
+                .execute(&self.maintenance().await)
+                .await
+                .expect("connections end");
+            self.stack.create_database(&copy, Some(name)).await.ok()
+        })
+        .await;
+        let pg = holdfast::stores::postgres::pool(&self.stack.database_url(&copy), 2).expect("an address");
+        harm(pg).await;
+    }
+
+    async fn maintenance(&self) -> sqlx::PgPool {
+        holdfast::stores::postgres::pool(&self.stack.database_url("postgres"), 1).expect("an address")
+    }
+
+    /// Says something to this house's Redis.
+    pub async fn redis_command(&self, words: &[&str]) {
+        let mut redis = self.app().redis.clone();
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(word);
+        }
+        command.query_async::<redis::Value>(&mut redis).await.expect("Redis answers");
+    }
+
+    pub async fn flush_redis(&self) {
+        self.redis_command(&["FLUSHDB"]).await;
+    }
+}
+
+/// As the service itself would sign it.
+fn token(id: AccountId, role: &str) -> String {
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let claims = json!({ "iss": "holdfast", "aud": "holdfast", "sub": id, "role": role, "iat": now,
+                         "exp": now + 3600, "jti": uuid::Uuid::new_v4() });
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    header.typ = Some("at+jwt".to_owned());
+    let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
+    jsonwebtoken::encode(&header, &claims, &key).expect("signed")
+}
+
+/// Once for the process, as `main` does.
+fn install_tls() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -1,0 +1,166 @@
+//! The sandbox from a test's side: how Stripe misbehaves, what its ledger says, what its webhooks bring.
+
+use holdfast::payments::signature;
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client};
+use super::holdfast::Holdfast;
+use super::journeys::id;
+use super::{Node, eventually};
+
+impl Holdfast {
+    /// The sandbox as a customer's page sees it: with the publishable key.
+    pub fn sandbox_client(&self) -> Client {
+        Client::new(self.sandbox.url(), Some("pk_test_of_the_harness".to_owned()))
+    }
+
+    /// The sandbox as the house sees it.
+    pub fn stripe(&self) -> Client {
+        Client::new(self.sandbox.url(), Some(self.stripe_key()))
+    }
+
+    async fn faults(&self, faults: Value) {
+        self.stripe().post("/sandbox/faults", faults).await.expect(200);
+    }
+
+    /// Every call of this kind fails from now on.
+    pub async fn stripe_fails(&self, endpoint: &str, status: u16) {
+        self.faults(json!({ "calls": [{ "on": endpoint, "how": status.to_string() }] })).await;
+    }
+
+    pub async fn stripe_recovers(&self) {
+        let answer = self.stripe().delete("/sandbox/faults").await;
+        assert!(answer.status < 300, "{}", answer.body);
+    }
+
+    pub async fn webhooks_are_lost(&self) {
+        self.faults(json!({ "webhooks": { "drop": true } })).await;
+    }
+
+    pub async fn refunds_are_pending(&self) {
+        self.faults(json!({ "refunds": "pending" })).await;
+    }
+
+    /// What the ledger says of each PaymentIntent.
+    pub async fn ledger_intents(&self) -> Vec<Value> {
+        let ledger = self.stripe().get("/sandbox/ledger").await.expect(200);
+        ledger["intents"].as_array().expect("intents").clone()
+    }
+
+    /// What the ledger says of an order's PaymentIntent.
+    pub async fn ledger_intent(&self, order: &Value) -> Value {
+        let order = id(order);
+        let intents = self.ledger_intents().await;
+        let mut own = intents.into_iter().filter(|intent| intent["metadata"]["order_id"] == order);
+        let intent = own.next().expect("the order has a PaymentIntent");
+        assert!(own.next().is_none(), "it has only one");
+        intent
+    }
+
+    async fn intent_id(&self, order: &Value) -> String {
+        self.ledger_intent(order).await["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A delayed payment ends.
+    pub async fn bank_decides(&self, order: &Value, outcome: &str) {
+        let path = format!("/sandbox/intents/{}/settle", self.intent_id(order).await);
+        self.stripe().post(&path, json!({ "outcome": outcome })).await.expect(200);
+    }
+
+    /// A pending refund ends.
+    pub async fn refund_ends(&self, order: &Value, outcome: &str) {
+        let intent = self.intent_id(order).await;
+        let list = self.stripe().get(&format!("/v1/refunds?payment_intent={intent}")).await.expect(200);
+        let path = format!("/sandbox/refunds/{}/settle", list["data"][0]["id"].as_str().expect("a refund"));
+        self.stripe().post(&path, json!({ "outcome": outcome })).await.expect(200);
+    }
+
+    /// The customer is charged another amount than the order's.
+    pub async fn captures(&self, order: &Value, amount: i64) {
+        let intent = self.intent_id(order).await;
+        let amount = amount.to_string();
+        self.stripe()
+            .post_form(&format!("/v1/payment_intents/{intent}"), &[("amount", &amount)])
+            .await
+            .expect(200);
+        self.pay(order, super::journeys::GOOD_CARD).await.expect(200);
+    }
+
+    /// The order ends here without Stripe being told, as after a database was restored from yesterday: its
+    /// PaymentIntent can still be paid.
+    pub async fn ends_unknown_to_stripe(&self, order: &Value, end: &str) {
+        let mut tx = self.app().pg.begin().await.expect("a transaction");
+        for (step, from, to) in [(2, "awaiting_payment", "closing"), (3, "closing", end)] {
+            sqlx::query(
+                "insert into order_log (event_id, order_id, step, from_state, to_state, cause, actor)
+                 select event_id, id, $2, $3, $4, 'restored', 'clock' from orders where id = $1::uuid",
+            )
+            .bind(id(order))
+            .bind(step)
+            .bind(from)
+            .bind(to)
+            .execute(&mut *tx)
+            .await
+            .expect("a log row");
+        }
+        for statement in [
+            "update orders set state = $2, closing_as = $2 where id = $1::uuid",
+            "update payments set state = 'canceled' where order_id = $1::uuid and $2 <> ''",
+            "delete from seat_claims where order_id = $1::uuid and $2 <> ''",
+            "insert into outbox (event_id, order_id, kind) select event_id, id, 'show' from orders
+              where id = $1::uuid and $2 <> ''",
+        ] {
+            sqlx::query(statement).bind(id(order)).bind(end).execute(&mut *tx).await.expect("a change");
+        }
+        tx.commit().await.expect("committed");
+    }
+
+    /// Posts these bytes to the webhook.
+    pub async fn webhook(&self, body: &[u8], header: &str) -> Answer {
+        deliver(self.url(), body, header).await
+    }
+
+    /// Posts this event to the webhook, signed as Stripe would.
+    pub async fn signed_webhook(&self, event: &Value) -> Answer {
+        self.signed_webhook_to(self.url(), event).await
+    }
+
+    async fn signed_webhook_to(&self, url: &str, event: &Value) -> Answer {
+        let body = serde_json::to_vec(event).expect("JSON");
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        deliver(url, &body, &signature::sign(&body, &self.webhook_secret(), now)).await
+    }
+
+    /// Everything that Stripe has ever told, again and again, newest first, to two nodes at once.
+    pub async fn all_webhooks_again(&self, second: &Node, times: usize) {
+        let list = self.stripe().get("/v1/events?limit=100").await.expect(200);
+        for _ in 0..times {
+            for event in list["data"].as_array().expect("events") {
+                let (here, there) = tokio::join!(
+                    self.signed_webhook_to(self.url(), event),
+                    self.signed_webhook_to(&second.url, event),
+                );
+                assert_eq!((here.status, there.status), (200, 200), "{}", here.body);
+            }
+        }
+    }
+
+    /// Every event that has arrived was worked through.
+    pub async fn inbox_is_empty(&self) {
+        eventually("the inbox is empty", async || {
+            let (waiting, ..) = self.app().desk.inbox_backlog().await.expect("Postgres answers");
+            (waiting == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn deliver(url: &str, body: &[u8], header: &str) -> Answer {
+    let anyone = Client::new(url, None);
+    let request = anyone
+        .request(reqwest::Method::POST, "/v1/webhooks/stripe")
+        .header("Content-Type", "application/json")
+        .header("Stripe-Signature", header)
+        .body(body.to_vec());
+    anyone.send(request).await
+}

@@ -1,0 +1,76 @@
+//! The servers of the run, started by the first test that needs them and gone with the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use holdfast::local::{Stack, StackSettings};
+use holdfast::stores::postgres;
+use tokio::sync::OnceCell;
+
+/// The database that each test's own is a copy of.
+const TEMPLATE: &str = "holdfast_template";
+
+/// The stack that all tests share.
+pub async fn shared() -> &'static Stack {
+    static STACK: OnceCell<Stack> = OnceCell::const_new();
+    STACK
+        .get_or_init(|| async {
+            forget_the_dead();
+            start().await
+        })
+        .await
+}
+
+/// A stack of one's own, for a test that kills or freezes servers.
+pub async fn start() -> Stack {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let settings = StackSettings {
+        dir: Some(folder().join(format!("{}-{number}", std::process::id()))),
+        fresh: true,
+        redis: true,
+        postgres: true,
+        durable: false,
+    };
+    let stack = Stack::start(&settings).await.expect("the servers start");
+    stack.create_database(TEMPLATE, None).await.expect("a database");
+    let pg = postgres::pool(&stack.database_url(TEMPLATE), 1).expect("an address");
+    postgres::MIGRATIONS.run(&pg).await.expect("the migrations run");
+    pg.close().await;
+    stack
+}
+
+fn folder() -> PathBuf {
+    std::env::temp_dir().join("holdfast-tests")
+}
+
+/// Removes what earlier runs, which may have been killed, left behind.
+fn forget_the_dead() {
+    let Ok(runs) = std::fs::read_dir(folder()) else { return };
+    for run in runs.filter_map(Result::ok).map(|entry| entry.path()) {
+        if Stack::running(Some(&run)).is_err() && !belongs_to_the_living(&run) {
+            // Another run may be tidying up, too.
+            let _ = std::fs::remove_dir_all(&run);
+        }
+    }
+}
+
+fn belongs_to_the_living(run: &Path) -> bool {
+    let name = run.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let pid = name.split('-').next().unwrap_or_default();
+    !pid.is_empty() && Path::new("/proc").join(pid).exists()
+}
+
+/// A database of one's own.
+pub async fn database(stack: &Stack) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    stack.create_database(&name, Some(TEMPLATE)).await.expect("a database");
+    stack.database_url(&name)
+}
+
+/// A key space of one's own.
+pub fn key_space(stack: &Stack) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    stack.redis_url(NUMBER.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,71 @@
+//! An audit that cannot fail would prove nothing: each promise is broken by hand, and must be reported.
+
+use crate::support::Holdfast;
+use crate::support::journeys::id;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_broken_promise_is_counted() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let order = holdfast.sold(&ada, event, &["stalls-A-1", "stalls-A-2"]).await;
+    let open = ada.orders(event, &["stalls-B-1", "stalls-B-2"]).await;
+    holdfast.every_invariant_holds().await;
+
+    let (paid, unpaid) = (id(&order).to_owned(), id(&open).to_owned());
+    for (invariant, harm) in [
+        ("all_seats_or_none", format!("delete from tickets where order_id = '{paid}'")),
+        ("all_seats_or_none", format!("delete from seat_claims where order_id = '{paid}'")),
+        ("open_orders_keep_their_seats", format!("delete from seat_claims where order_id = '{unpaid}'")),
+        ("confirmed_is_paid", format!("update payments set captured = 1 where order_id = '{paid}'")),
+        ("priced_as_shown", format!("update order_seats set price = price + 1 where order_id = '{paid}'")),
+        ("claims_have_a_living_order", format!("update orders set state = 'refunded' where id = '{paid}'")),
+        ("captured_money_has_a_home", format!("update orders set state = 'cancelled' where id = '{paid}'")),
+        ("no_open_door_on_a_closed_order", format!("update orders set state = 'expired' where id = '{unpaid}'")),
+        ("moves_are_logged", format!("delete from order_log where order_id = '{paid}' and step = 2")),
+        (
+            "refunds_within_capture",
+            format!(
+                "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause)
+                 select gen_random_uuid(), event_id, order_id, payment_intent, 99999, currency, 'too much'
+                   from payments where order_id = '{paid}'"
+            ),
+        ),
+        ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
+        (
+            "debts_are_paid",
+            format!(
+                "insert into outbox (event_id, order_id, kind, created_at, due_at) select event_id, id, 'show',
+                   now() - interval '1 day', now() + interval '1 day' from orders where id = '{paid}'"
+            ),
+        ),
+    ] {
+        holdfast.in_a_copy_of_the_database(async |pg| {
+            sqlx::query(sqlx::AssertSqlSafe(harm.clone())).execute(&pg).await.expect("the harm is done");
+            let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
+            let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
+            assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_differs_is_repaired_and_counted() {
+    let holdfast = Holdfast::with(|config| config.reconcile_seconds = 1).await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    holdfast.sold(&ada, event, &["stalls-A-1", "stalls-A-2"]).await;
+    let sold = holdfast.flag(event, "stalls-A-1").await;
+
+    holdfast.redis_command(&["SETBIT", &format!("sold:{{{event}}}"), "0", "0"]).await;
+    holdfast.redis_command(&["SETBIT", &format!("taken:{{{event}}}"), "0", "0"]).await;
+    holdfast.redis_command(&["DEL", &format!("isTaken:{{{event}}}:0")]).await;
+
+    crate::support::eventually("the seat is sold again", async || {
+        (holdfast.flag(event, "stalls-A-1").await == sold).then_some(())
+    })
+    .await;
+    assert!(holdfast.app().metrics.picture_drift.get() > 0, "the drift is counted");
+    holdfast.every_invariant_holds().await;
+}
