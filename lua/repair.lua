@@ -48,15 +48,17 @@ local function add_to_hold(seat)
   local deadline = now + math.max(seat.ttl, 1)
   local hold = record_of(seat.hold, epoch)
   if not (hold and hold.live) then
-    hold = {ordinals = {}, deadline = deadline, first = now, order = seat.order, wish = ''}
+    hold =
+      {owner = seat.owner, ordinals = {}, deadline = deadline, first = now, order = seat.order, wish = ''}
   end
-  hold.owner, hold.deadline = seat.owner, math.max(hold.deadline, deadline)
+  hold.deadline = math.max(hold.deadline, deadline)
   if not set_of(hold.ordinals)[seat.ordinal] then
     hold.ordinals[#hold.ordinals + 1] = seat.ordinal
     table.sort(hold.ordinals)
-    count(seat.owner, 1)
+    -- Whoever the record names is who gets the count back when it is consumed.
+    count(hold.owner, 1)
   end
-  redis.call('SET', FLAG .. seat.ordinal, seat.hold, 'PXAT', deadline)
+  redis.call('SET', FLAG .. seat.ordinal, seat.hold, 'PXAT', hold.deadline)
   keep_record(seat.hold, epoch, hold)
 end
 

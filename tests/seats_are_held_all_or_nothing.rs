@@ -11,7 +11,7 @@ use holdfast::seats::{
 };
 use uuid::Uuid;
 
-use crate::seats_support::{House, ask, best, open_rules, order, plan, single};
+use crate::seats_support::{House, ask, best, open_rules, order, own, plan, single, up};
 
 fn refused(answer: Result<holdfast::seats::Held, SeatsError>) -> HoldRefusal {
     match answer {
@@ -193,12 +193,20 @@ async fn a_sold_seat_that_lost_its_flag_is_freed_by_nobody() {
 
 #[tokio::test]
 async fn the_loss_of_all_scripts_is_not_noticed() {
-    let house = House::single().await;
-    let event = house.event(&[9], &open_rules()).await;
-    for seat in 0..9 {
-        let _: String = house.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
+    let server = own();
+    up(&server.url).await;
+    let house = House::at(&server.url).await;
+    let event = house.event(&[60], &open_rules()).await;
+    let forgetful = house.clone();
+    let forgetting = tokio::spawn(async move {
+        loop {
+            let _: String = forgetful.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
+        }
+    });
+    for seat in 0..60 {
         house.engine.hold(&ask(event, AccountId::new(), &[seat])).await.unwrap();
     }
+    forgetting.abort();
 }
 
 #[tokio::test]

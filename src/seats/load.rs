@@ -1,12 +1,13 @@
 //! Installing an event's picture, and reading it whole.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::operate::Rules;
 use super::planes::Planes;
 use super::{Engine, SeatsError, Truth};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
-use std::time::Duration;
 
 /// Ordinals of one part: their flags are cleared and set in one call, so it bounds how long a call is.
 const PART: u32 = 4096;
@@ -121,8 +122,7 @@ impl Engine {
     /// When Redis cannot answer.
     pub async fn epoch(&self, event: EventId) -> Result<Option<i32>, SeatsError> {
         let meta = super::keys::Keys::of(event).meta();
-        let mut redis = self.redis.clone();
-        Ok(redis::cmd("HGET").arg(meta).arg("epoch").query_async(&mut redis).await?)
+        Ok(self.redis.read(redis::cmd("HGET").arg(meta).arg("epoch")).await?)
     }
 
     /// Names the server processes that answer: another name means a restart or a failover.

@@ -130,9 +130,7 @@ impl Engine {
         let mut flags = Vec::with_capacity(ordinals.len());
         for part in ordinals.chunks(super::MOST_SEATS) {
             let names: Vec<String> = part.iter().map(|&ordinal| keys.flag(ordinal)).collect();
-            let mut redis = self.redis.clone();
-            let found: Vec<Option<String>> = redis::cmd("MGET").arg(names).query_async(&mut redis).await?;
-            flags.extend(found);
+            flags.extend(self.redis.read::<Vec<Option<String>>>(redis::cmd("MGET").arg(names)).await?);
         }
         Ok(flags)
     }

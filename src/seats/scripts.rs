@@ -1,21 +1,18 @@
 //! The scripts and how one is called: once, and once more when the answer is unknown.
 
-use std::time::Duration;
-
-use redis::{ErrorKind, RedisError, Script, ScriptInvocation, ServerErrorKind};
+use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind, Value};
 
 use super::keys::Keys;
 use super::reply::Reply;
 use super::{Engine, SeatsError};
 use crate::ids::EventId;
+use crate::stores::redis::{PAUSE, Redis, is_unknown};
 
-/// Long enough for a connection to come back or a slot to move, short beside a caller's patience.
-const PAUSE: Duration = Duration::from_millis(40);
-
-/// One script: its name, for errors, and its text behind the parts it shares with others.
+/// One script: its name, for errors, its text behind the parts it shares with others, and that text's hash.
 pub(super) struct Step {
-    pub name: &'static str,
-    script: Script,
+    name: &'static str,
+    text: &'static str,
+    hash: String,
 }
 
 /// Every script, compiled in and hashed once.
@@ -39,14 +36,11 @@ pub(super) struct Scripts {
 
 macro_rules! step {
     ($name:literal $(, $shared:literal)*) => {
-        Step {
-            name: $name,
-            script: Script::new(concat!(
-                include_str!("../../lua/shared/event.lua"),
-                $(include_str!(concat!("../../lua/shared/", $shared, ".lua")),)*
-                include_str!(concat!("../../lua/", $name, ".lua")),
-            )),
-        }
+        Step::new($name, concat!(
+            include_str!("../../lua/shared/event.lua"),
+            $(include_str!(concat!("../../lua/shared/", $shared, ".lua")),)*
+            include_str!(concat!("../../lua/", $name, ".lua")),
+        ))
     };
 }
 
@@ -75,40 +69,56 @@ impl Default for Scripts {
 /// A call being put together: the event's keys and prefixes are in it already.
 pub(super) struct Call<'a> {
     pub keys: Keys,
-    name: &'static str,
+    step: &'a Step,
     event: EventId,
-    invocation: ScriptInvocation<'a>,
+    names: Vec<String>,
+    args: Vec<Vec<u8>>,
 }
 
 impl Step {
+    fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, text, hash: Script::new(text).get_hash().to_owned() }
+    }
+
     pub fn on(&self, event: EventId) -> Call<'_> {
         let keys = Keys::of(event);
-        let mut invocation = self.script.prepare_invoke();
-        for key in keys.shared() {
-            invocation.key(key);
-        }
-        invocation.arg(keys.flags()).arg(keys.records());
-        Call { keys, name: self.name, event, invocation }
+        let args = vec![keys.flags().into_bytes(), keys.records().into_bytes()];
+        Call { names: keys.shared().into(), keys, step: self, event, args }
     }
 }
 
 impl Call<'_> {
     pub fn key(&mut self, key: String) -> &mut Self {
-        self.invocation.key(key);
+        self.names.push(key);
         self
     }
 
     pub fn arg(&mut self, arg: impl redis::ToSingleRedisArg) -> &mut Self {
-        self.invocation.arg(arg);
+        arg.write_redis_args(&mut self.args);
         self
     }
 
     /// Declares the seats' flags and passes their ordinals.
     pub fn seats(&mut self, ordinals: &[u32]) -> &mut Self {
         for &ordinal in ordinals {
-            self.invocation.key(self.keys.flag(ordinal)).arg(ordinal);
+            self.key(self.keys.flag(ordinal)).arg(ordinal);
         }
         self
+    }
+
+    /// By its hash; with its text where the node does not know it, after a restart, a failover or a flush.
+    async fn invoke(&self, redis: &mut Redis) -> Result<Value, RedisError> {
+        let unknown = |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+        match self.command("EVALSHA", &self.step.hash).query_async(redis).await {
+            Err(error) if unknown(&error) => self.command("EVAL", self.step.text).query_async(redis).await,
+            answer => answer,
+        }
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.names.len()).arg(&self.names).arg(&self.args);
+        command
     }
 }
 
@@ -116,40 +126,15 @@ impl Engine {
     /// Runs a script. A time-out means *unknown*, and every script is safe to repeat, so it is asked once more.
     pub(super) async fn run(&self, call: Call<'_>) -> Result<Reply, SeatsError> {
         let mut redis = self.redis.clone();
-        let mut answer = call.invocation.invoke_async(&mut redis).await;
+        let mut answer = call.invoke(&mut redis).await;
         if answer.as_ref().is_err_and(is_unknown) {
             tokio::time::sleep(PAUSE).await;
-            answer = call.invocation.invoke_async(&mut redis).await;
+            answer = call.invoke(&mut redis).await;
         }
-        let reply = Reply::read(call.name, answer?)?;
+        let reply = Reply::read(call.step.name, answer?)?;
         if let Some(id) = reply.feed() {
             self.written.note(call.event, id);
         }
         if reply.code() == "not_ready" { Err(SeatsError::NotReady(call.event)) } else { Ok(reply) }
-    }
-}
-
-/// Whether the command may or may not have run, or a node only asks for patience.
-fn is_unknown(error: &RedisError) -> bool {
-    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
-    match error.kind() {
-        ErrorKind::Server(kind) => {
-            matches!(kind, Ask | BusyLoading | ClusterDown | MasterDown | Moved | ReadOnly | TryAgain)
-        }
-        ErrorKind::ClusterConnectionNotFound => true,
-        _ => error.is_io_error() || error.is_timeout() || error.is_connection_dropped(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lost_answer_is_asked_for_again_and_a_refusal_is_not() {
-        let lost = RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        assert!(is_unknown(&lost));
-        let refused = RedisError::from((ErrorKind::Server(ServerErrorKind::NoPerm), "no"));
-        assert!(!is_unknown(&refused));
     }
 }

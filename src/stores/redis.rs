@@ -9,8 +9,8 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, Mul
 use redis::cluster::ClusterConfig;
 use redis::cluster_async::ClusterConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
-    Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisFuture, ServerErrorKind, Value,
 };
 
 use super::sentinel::Sentinel;
@@ -19,6 +19,8 @@ use super::sentinel::Sentinel;
 pub(super) const CONNECT: Duration = Duration::from_millis(500);
 /// For one answer.
 pub(super) const ANSWER: Duration = Duration::from_millis(700);
+/// Before a repeat: long enough for a connection to come back or a slot to move, short beside a caller's patience.
+pub(crate) const PAUSE: Duration = Duration::from_millis(40);
 /// The longest that a command on a [`Blocking`] connection may ask Redis to wait.
 pub const LONGEST_BLOCK: Duration = Duration::from_secs(1);
 /// A blocking command that is this late will not be answered: the server is frozen or the wire is cut.
@@ -137,22 +139,49 @@ impl Redis {
         client.get_multiplexed_async_connection_with_config(&config).await.map(Blocking::Node)
     }
 
+    /// Asks what changes nothing, and once more when the answer is unknown.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached or says no.
+    pub async fn read<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        let mut redis = self.clone();
+        match command.query_async(&mut redis).await {
+            Err(error) if is_unknown(&error) => {
+                tokio::time::sleep(PAUSE).await;
+                command.query_async(&mut redis).await
+            }
+            answer => answer,
+        }
+    }
+
     /// The identities of the processes that answer, sorted; another set means that a node restarted or that
     /// a replica took over, and that writes may be lost.
     ///
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn run_id(&self) -> Result<Vec<String>, RedisError> {
-        let mut redis = self.clone();
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let mut ids: Vec<String> = match redis.req_packed_command(&info).await? {
+        let mut ids: Vec<String> = match self.read(&info).await? {
             // A Cluster answers for each of its nodes, replicas too: their restarts only cost one more look.
             Value::Map(nodes) => nodes.iter().filter_map(|(_, page)| run_id_in(page)).collect(),
             page => run_id_in(&page).into_iter().collect(),
         };
         ids.sort_unstable();
         Ok(ids)
+    }
+}
+
+/// Whether a command may or may not have run, or a node only asks for patience: what is safe to repeat is asked
+/// once more after a [`PAUSE`]. The first command after an outage still meets the lost connection.
+pub(crate) fn is_unknown(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
+    match error.kind() {
+        ErrorKind::Server(kind) => {
+            matches!(kind, Ask | BusyLoading | ClusterDown | MasterDown | Moved | ReadOnly | TryAgain)
+        }
+        ErrorKind::ClusterConnectionNotFound => true,
+        _ => error.is_io_error() || error.is_timeout() || error.is_connection_dropped(),
     }
 }
 
@@ -231,6 +260,13 @@ impl ConnectionLike for Blocking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_answer_is_asked_for_again_and_a_refusal_is_not() {
+        assert!(is_unknown(&late("no answer")));
+        assert!(is_unknown(&RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "demoted"))));
+        assert!(!is_unknown(&RedisError::from((ErrorKind::Server(ServerErrorKind::NoPerm), "no"))));
+    }
 
     #[tokio::test]
     async fn every_documented_address_is_read_without_a_server() {

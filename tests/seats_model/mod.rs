@@ -195,11 +195,15 @@ impl Model {
             return said("limit", (self.limit, has));
         }
         if let Some(old) = wish.replaces {
-            own.iter().for_each(|&seat| self.put(seat, Seat::Free));
+            for &seat in &own {
+                self.put(seat, Seat::Free);
+            }
             let old = self.holds.get_mut(&old).unwrap();
             (old.live, old.due) = (false, false);
         }
-        chosen.iter().for_each(|&seat| self.put(seat, Seat::Held(id)));
+        for &seat in &chosen {
+            self.put(seat, Seat::Held(id));
+        }
         self.count(owner, signed(chosen.len()) - signed(own.len()));
         let answer = said("held", &chosen);
         let hold =
@@ -328,7 +332,9 @@ impl Model {
             return "kept".into();
         }
         let again = unsold.iter().any(|&seat| self.at(seat) != Seat::Held(id));
-        unsold.iter().for_each(|&seat| self.put(seat, Seat::Held(id)));
+        for &seat in &unsold {
+            self.put(seat, Seat::Held(id));
+        }
         let (before, wish) = match self.holds.get(&id) {
             Some(hold) if hold.live => (hold.seats.clone(), hold.wish.clone()),
             Some(hold) => (BTreeSet::new(), hold.wish.clone()),
@@ -342,7 +348,9 @@ impl Model {
 
     pub fn sell(&mut self, order: Id, id: Id, owner: Id, seats: &BTreeSet<u32>) -> String {
         let fresh = seats.iter().filter(|&&seat| self.at(seat) != Seat::Sold(order)).count();
-        seats.iter().for_each(|&seat| self.put(seat, Seat::Sold(order)));
+        for &seat in seats {
+            self.put(seat, Seat::Sold(order));
+        }
         let mut moved = 0;
         if let Some(hold) = self.holds.get_mut(&id).filter(|hold| hold.live && hold.owner == owner) {
             let before = hold.seats.len();
@@ -370,7 +378,9 @@ impl Model {
         }
         let mine = |seat: &&u32| matches!(self.at(**seat), Seat::Lapsed) || self.at(**seat) == Seat::Held(id);
         let freed: Vec<u32> = hold.seats.iter().filter(mine).copied().collect();
-        freed.iter().for_each(|&seat| self.put(seat, Seat::Free));
+        for &seat in &freed {
+            self.put(seat, Seat::Free);
+        }
         self.end(id);
         said("released", freed.len())
     }
@@ -380,7 +390,9 @@ impl Model {
     pub fn free(&mut self, order: Id, owner: Id, seats: &BTreeSet<u32>) -> String {
         let mine: Vec<u32> =
             seats.iter().copied().filter(|&seat| self.at(seat) == Seat::Sold(order)).collect();
-        mine.iter().for_each(|&seat| self.put(seat, Seat::Free));
+        for &seat in &mine {
+            self.put(seat, Seat::Free);
+        }
         self.count(owner, -signed(mine.len()));
         said("freed", mine.len())
     }
@@ -395,14 +407,18 @@ impl Model {
             })
             .collect();
         if refused.is_empty() {
-            seats.iter().for_each(|&seat| self.put(seat, Seat::Blocked));
+            for &seat in seats {
+                self.put(seat, Seat::Blocked);
+            }
         }
         said("block", refused)
     }
 
     pub fn unblock(&mut self, seats: &BTreeSet<u32>) -> String {
         let mine: Vec<u32> = seats.iter().copied().filter(|&seat| self.at(seat) == Seat::Blocked).collect();
-        mine.iter().for_each(|&seat| self.put(seat, Seat::Free));
+        for &seat in &mine {
+            self.put(seat, Seat::Free);
+        }
         said("unblocked", mine.len())
     }
 
@@ -448,6 +464,7 @@ impl Model {
         }
         hold.due = false;
         if hold.seats.insert(ordinal) {
+            let owner = hold.owner; // whose count comes back when it ends
             self.count(owner, 1);
         }
     }

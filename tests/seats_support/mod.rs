@@ -53,6 +53,7 @@ pub async fn up(url: &str) {
 /// Three masters that share the slots.
 pub async fn cluster() -> &'static str {
     static SHARED: OnceLock<Servers> = OnceLock::new();
+    static URL: OnceLock<String> = OnceLock::new();
     static FORMED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let servers = SHARED.get_or_init(|| {
         let ports = free_ports();
@@ -64,7 +65,6 @@ pub async fn cluster() -> &'static str {
         Servers { url: hosts.join(","), guards: guards.into(), socket: None }
     });
     FORMED.get_or_init(|| form(&servers.url)).await;
-    static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {
         let hosts: Vec<_> = servers.url.split(',').filter_map(|host| host.split('@').next()).collect();
         format!("redis+cluster://{}", hosts.join(","))
