@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
@@ -110,7 +111,8 @@ impl App {
                 // Readiness says no from here on, and streams end, so that connections drain.
                 closing.cancel();
             });
-            let serving = tokio::spawn(serving.into_future());
+            // However this ends, the server ends with it.
+            let serving = AbortOnDropHandle::new(tokio::spawn(serving.into_future()));
             let abort = serving.abort_handle();
             let deadline = async {
                 stop.cancelled().await;

@@ -76,9 +76,8 @@ async fn a_standing_area_sells_exactly_its_capacity_on_two_nodes() {
     let mut clicks = tokio::task::JoinSet::new();
     for (number, buyer) in crowd.into_iter().enumerate() {
         let buyer = if number % 2 == 0 { buyer } else { buyer.at(&second) };
-        clicks.spawn(async move {
-            buyer.holds(event, serde_json::json!({ "areas": { "general": 1 } })).await
-        });
+        clicks
+            .spawn(async move { buyer.holds(event, serde_json::json!({ "areas": { "general": 1 } })).await });
     }
     let answers = clicks.join_all().await;
 

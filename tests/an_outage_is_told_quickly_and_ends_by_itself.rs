@@ -93,10 +93,13 @@ async fn without_postgres_checkouts_wait_and_webhooks_are_not_acknowledged() {
     holdfast.stack().kill_postgres();
     is_refused_in_time("a checkout", ada.post("/v1/orders", json!({ "hold_id": id(&hold) }))).await;
     is_refused_in_time("an order", ada.get(&format!("/v1/orders/{}", id(&order)))).await;
-    is_refused_in_time("a webhook", holdfast.signed_webhook(&json!({
-        "id": "evt_outage", "object": "event", "type": "payment_intent.succeeded", "livemode": false,
-        "data": { "object": { "id": "pi_1", "object": "payment_intent" } },
-    })))
+    is_refused_in_time(
+        "a webhook",
+        holdfast.signed_webhook(&json!({
+            "id": "evt_outage", "object": "event", "type": "payment_intent.succeeded", "livemode": false,
+            "data": { "object": { "id": "pi_1", "object": "payment_intent" } },
+        })),
+    )
     .await;
     holdfast.pay(&order, GOOD_CARD).await.expect(200);
 

@@ -1,9 +1,13 @@
 //! Every promise, one file each, against real servers. The list of modules is the table of contents.
 
+mod a_crash_loses_nothing;
 mod a_race_has_one_winner_a_seat;
+mod accounts_are_safe;
 mod an_order_ends_as_its_payment_does;
 mod an_outage_is_told_quickly_and_ends_by_itself;
 mod bad_input_is_a_clear_problem;
+mod events_are_what_was_published;
+mod one_command_opens_for_business;
 mod seats_agree_with_a_model;
 mod seats_are_held_all_or_nothing;
 mod seats_are_seen_live;

@@ -80,10 +80,11 @@ async fn a_repeated_registration_answers_with_the_same_tokens_and_stores_none_in
     assert_eq!(first, again);
 
     let token = first["refresh_token"].as_str().expect("a token").as_bytes().to_vec();
-    let stored: Vec<(Vec<u8>,)> = sqlx::query_as("select answer from idempotency_keys where answer is not null")
-        .fetch_all(&holdfast.app().pg)
-        .await
-        .expect("a query");
+    let stored: Vec<(Vec<u8>,)> =
+        sqlx::query_as("select answer from idempotency_keys where answer is not null")
+            .fetch_all(&holdfast.app().pg)
+            .await
+            .expect("a query");
     assert!(!stored.is_empty());
     assert!(stored.iter().all(|(answer,)| !answer.windows(token.len()).any(|part| part == token)));
 }
@@ -94,7 +95,8 @@ async fn a_key_that_is_no_key_is_refused() {
     let event = holdfast.theatre().await;
     let ada = holdfast.customer().await;
     let long = "k".repeat(256);
-    let answer = ada.post_once(&format!("/v1/events/{event}/holds"), &long, json!({ "seats": ["stalls-A-1"] })).await;
+    let answer =
+        ada.post_once(&format!("/v1/events/{event}/holds"), &long, json!({ "seats": ["stalls-A-1"] })).await;
     assert_eq!(answer.status, 422);
     assert_eq!(ada.state_of(event, "stalls-A-1").await, "free");
 }

@@ -160,7 +160,8 @@ fn greeting(app: &App, sandbox: Option<&Sandbox>, stack: &Stack) -> String {
 pub async fn app_for_a_command(mut config: Config) -> anyhow::Result<App> {
     telemetry::start_logging(config.log_format);
     if config.database_url.is_none() || config.redis_url.is_none() {
-        let running = Stack::running(None).context(
+        let dir = std::env::var_os("HOLDFAST_DATA").map(PathBuf::from);
+        let running = Stack::running(dir.as_deref()).context(
             "set DATABASE_URL and REDIS_URL, or run `holdfast dev` in this folder and try again beside it",
         )?;
         config.database_url.get_or_insert_with(|| SecretString::from(running.database_url(DATABASE)));

@@ -22,6 +22,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if holds_nul(bytes) {
         return Err(Code::MalformedJson.detail("text cannot hold NUL characters"));
     }
+    // A struct could also be read from a list of its fields' values, in an order that nobody documents.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::invalid(vec![FieldFault::new("body", "must be a JSON object")]));
+    }
     let mut source = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|fault| {
         let path = fault.path().to_string();

@@ -139,10 +139,11 @@ impl Desk {
         order: OrderId,
         because: &Because,
     ) -> Result<OrderState, OrdersError> {
-        let state = within(async {
+        let (state, moved) = within(async {
             let mut tx = self.pg.begin().await?;
             let mut locked = log::lock(&mut tx, order).await?;
-            if locked.state == OrderState::Closing {
+            let moved = locked.state == OrderState::Closing;
+            if moved {
                 let end = locked
                     .closing_as
                     .ok_or(OrdersError::Inconsistent { order, what: "closing without an end" })?;
@@ -159,11 +160,13 @@ impl Desk {
                 effects::owe(&mut tx, locked.event_id, Effect::Show(order)).await?;
                 tx.commit().await?;
             }
-            Ok::<_, OrdersError>(locked.state)
+            Ok::<_, OrdersError>((locked.state, moved))
         })
         .await?;
-        self.count_move(state);
-        self.show_now(order).await;
+        if moved {
+            self.count_move(state);
+            self.show_now(order).await;
+        }
         Ok(state)
     }
 

@@ -20,7 +20,7 @@ use crate::stores::postgres::within;
 
 /// The transaction found the order in another state than the one it was prepared for.
 enum Decision {
-    Done(OrderState),
+    Done { state: OrderState, moved: bool },
     Again,
 }
 
@@ -88,9 +88,11 @@ impl Desk {
                 OrderState::Failed | OrderState::Expired => Some(self.take_again(order).await?),
                 _ => None,
             };
-            if let Decision::Done(state) = self.decide(order, intent, seats_free, because).await? {
-                self.count_move(state);
-                self.show_now(order).await;
+            if let Decision::Done { state, moved } = self.decide(order, intent, seats_free, because).await? {
+                if moved {
+                    self.count_move(state);
+                    self.show_now(order).await;
+                }
                 return Ok(state);
             }
         }
@@ -107,6 +109,7 @@ impl Desk {
         within(async {
             let mut tx = self.pg.begin().await?;
             let mut locked = log::lock(&mut tx, order).await?;
+            let before = locked.state;
             let own = own_payment(&mut tx, &locked, intent).await?;
             let seats = claims::seats_of(&mut tx, locked.event_id, order).await?;
 
@@ -134,7 +137,7 @@ impl Desk {
                 record_capture(&mut tx, &locked, intent).await?;
             }
             tx.commit().await?;
-            Ok(Decision::Done(locked.state))
+            Ok(Decision::Done { state: locked.state, moved: locked.state != before })
         })
         .await
     }

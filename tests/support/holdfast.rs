@@ -74,7 +74,7 @@ impl Holdfast {
 
     /// An open house whose servers may be killed without harm to other tests.
     pub async fn with_its_own_stack() -> Self {
-        Self::open(servers::start().await, |_| {}).await
+        Self::open(servers::start(true).await, |_| {}).await
     }
 
     async fn open(stack: Stack, change: impl FnOnce(&mut Config)) -> Self {
@@ -156,7 +156,7 @@ impl Holdfast {
     }
 
     /// The organiser of every event that [`Holdfast::event`] makes.
-    pub async fn organiser(&self) -> Client {
+    pub fn organiser(&self) -> Client {
         Client::new(self.url(), Some(token(self.organiser, "organiser")))
     }
 
@@ -203,7 +203,8 @@ impl Holdfast {
 
     /// Four rows of eight seats at 48.00 euros.
     pub async fn theatre(&self) -> EventId {
-        let rows: Vec<_> = ["A", "B", "C", "D"].iter().map(|row| json!({ "name": row, "seats": 8 })).collect();
+        let rows: Vec<_> =
+            ["A", "B", "C", "D"].iter().map(|row| json!({ "name": row, "seats": 8 })).collect();
         self.event(json!({
             "title": "The Tempest", "venue": "Harbour Theatre", "starts_at": "2031-05-01T19:00:00Z",
             "currency": "eur", "orphan_rule": false,
@@ -213,8 +214,10 @@ impl Holdfast {
         .await
     }
 
-    pub fn webhook_secret(&self) -> SecretString {
-        SecretString::from(WEBHOOK_SECRET)
+    /// Where this house's database and key space are.
+    pub fn addresses(&self) -> (String, String) {
+        let text = |secret: &Option<SecretString>| secret.as_ref().expect("set").expose_secret().to_owned();
+        (text(&self.config.database_url), text(&self.config.redis_url))
     }
 
     pub(super) fn stripe_key(&self) -> String {
@@ -230,7 +233,7 @@ impl Holdfast {
         super::eventually("the database is copied", async || {
             sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
                 .bind(name)
-                .execute(&self.maintenance().await)
+                .execute(&self.maintenance())
                 .await
                 .expect("connections end");
             self.stack.create_database(&copy, Some(name)).await.ok()
@@ -240,7 +243,7 @@ impl Holdfast {
         harm(pg).await;
     }
 
-    async fn maintenance(&self) -> sqlx::PgPool {
+    fn maintenance(&self) -> sqlx::PgPool {
         holdfast::stores::postgres::pool(&self.stack.database_url("postgres"), 1).expect("an address")
     }
 
@@ -257,6 +260,11 @@ impl Holdfast {
     pub async fn flush_redis(&self) {
         self.redis_command(&["FLUSHDB"]).await;
     }
+}
+
+/// What webhooks are signed with.
+pub fn webhook_secret() -> SecretString {
+    SecretString::from(WEBHOOK_SECRET)
 }
 
 /// As the service itself would sign it.

@@ -55,7 +55,9 @@ impl Client {
 
     pub async fn sees_seat(&self, event: EventId, seat: &str, state: &str) {
         eventually(&format!("{seat} is {state}"), async || {
-            (self.state_of(event, seat).await == state).then_some(())
+            let picture = self.get(&format!("/v1/events/{event}/availability")).await;
+            let now = picture.body["taken"][seat].as_str().unwrap_or("free");
+            (picture.status == 200 && now == state).then_some(())
         })
         .await;
     }
@@ -120,11 +122,11 @@ impl Holdfast {
     async fn ledger_agrees(&self) {
         let intents = self.ledger_intents().await;
         for intent in intents {
-            let captured = intent["received"].as_i64().unwrap_or(0);
+            let captured = intent["amount_received"].as_i64().unwrap_or(0);
             if captured == 0 {
                 continue;
             }
-            let refunded = intent["refunded"].as_i64().unwrap_or(0);
+            let refunded = intent["amount_refunded"].as_i64().unwrap_or(0);
             let id = intent["id"].as_str().expect("an id");
             let (confirmed, parked): (i64, i64) = sqlx::query_as(
                 "select (select count(*) from payments p join orders o

@@ -12,7 +12,7 @@ mod servers;
 use std::time::{Duration, Instant};
 
 pub use self::client::{Answer, Client};
-pub use self::holdfast::{Holdfast, Node};
+pub use self::holdfast::{Holdfast, Node, webhook_secret};
 
 /// The longest that anything may take, on a machine that is busy with all the other tests.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::client::{Answer, Client};
 use super::holdfast::Holdfast;
 use super::journeys::id;
-use super::{Node, eventually};
+use super::{Node, eventually, webhook_secret};
 
 impl Holdfast {
     /// The sandbox as a customer's page sees it: with the publishable key.
@@ -26,6 +26,16 @@ impl Holdfast {
     /// Every call of this kind fails from now on.
     pub async fn stripe_fails(&self, endpoint: &str, status: u16) {
         self.faults(json!({ "calls": [{ "on": endpoint, "how": status.to_string() }] })).await;
+    }
+
+    /// Calls of this kind take effect, and their answers never arrive.
+    pub async fn stripe_answers_are_lost(&self, endpoint: &str) {
+        self.faults(json!({ "calls": [{ "on": endpoint, "how": "reset", "when": "after" }] })).await;
+    }
+
+    /// Every call takes this long.
+    pub async fn stripe_is_slow(&self, milliseconds: u64) {
+        self.faults(json!({ "delay_ms": milliseconds })).await;
     }
 
     pub async fn stripe_recovers(&self) {
@@ -128,7 +138,7 @@ impl Holdfast {
     async fn signed_webhook_to(&self, url: &str, event: &Value) -> Answer {
         let body = serde_json::to_vec(event).expect("JSON");
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
-        deliver(url, &body, &signature::sign(&body, &self.webhook_secret(), now)).await
+        deliver(url, &body, &signature::sign(&body, &webhook_secret(), now)).await
     }
 
     /// Everything that Stripe has ever told, again and again, newest first, to two nodes at once.

@@ -16,13 +16,15 @@ pub async fn shared() -> &'static Stack {
     STACK
         .get_or_init(|| async {
             forget_the_dead();
-            start().await
+            start(false).await
         })
         .await
 }
 
 /// A stack of one's own, for a test that kills or freezes servers.
-pub async fn start() -> Stack {
+///
+/// What is not durable is quicker, and forgets at a kill what it had acknowledged.
+pub async fn start(durable: bool) -> Stack {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let settings = StackSettings {
@@ -30,7 +32,7 @@ pub async fn start() -> Stack {
         fresh: true,
         redis: true,
         postgres: true,
-        durable: false,
+        durable,
     };
     let stack = Stack::start(&settings).await.expect("the servers start");
     stack.create_database(TEMPLATE, None).await.expect("a database");
