@@ -83,14 +83,13 @@ impl Drop for Dev {
     }
 }
 
-/// Processes, other than those that are dead and wait to be counted, whose command line mentions this folder.
-fn processes_of(dir: &Path) -> Vec<String> {
-    let needle = dir.to_str().expect("a plain name").to_owned();
+/// Processes that work in this folder, which is what its servers do. Those that are dead work nowhere.
+fn processes_of(dir: &Path) -> Vec<PathBuf> {
     let processes = std::fs::read_dir("/proc").expect("proc");
     processes
         .filter_map(Result::ok)
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok())
-        .filter(|line| line.contains(&needle) && !line.contains("--listen-addr"))
+        .filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok())
+        .filter(|folder| folder.starts_with(dir))
         .collect()
 }
 
@@ -127,7 +126,7 @@ async fn dev_has_something_to_sell_and_keeps_it_until_told_to_start_over() {
     assert!(audit.status.success(), "{audit:?}");
     assert!(String::from_utf8_lossy(&audit.stdout).contains("seat_sold_once"));
     dev.stop();
-    assert_eq!(processes_of(&dir), Vec::<String>::new(), "the servers are stopped");
+    assert_eq!(processes_of(&dir), Vec::<PathBuf>::new(), "the servers are stopped");
 
     let again = Dev::start(&dir, &[]);
     let customer = again.signs_in("customer@holdfast.test").await;

@@ -88,12 +88,13 @@ impl Owed {
 impl Desk {
     /// Does what is due in the outbox, a few rows at a time, and says how many there were.
     ///
-    /// Rows are leased, not locked: no transaction is open while Redis or Stripe is asked.
+    /// Rows are leased, not locked: no transaction is open while Redis or Stripe is asked. A lease that ends too early
+    /// costs a repeat, which is harmless; one that ends late costs the wait for a node that died.
     pub async fn work_outbox(&self) -> Result<usize, OrdersError> {
         let rows: Vec<Owed> = within(async {
             Ok::<_, OrdersError>(
                 sqlx::query_as(
-                    "update outbox set attempts = attempts + 1, due_at = now() + interval '60 seconds'
+                    "update outbox set attempts = attempts + 1, due_at = now() + interval '15 seconds'
                       where id in (select id from outbox where parked_at is null and due_at <= now()
                                     order by due_at limit 16 for update skip locked)
                       returning id, kind, order_id, payload, attempts",

@@ -93,7 +93,7 @@ impl Desk {
         let rows: Vec<Waiting> = within(async {
             Ok::<_, OrdersError>(
                 sqlx::query_as(
-                    "update stripe_events set attempts = attempts + 1, due_at = now() + interval '60 seconds'
+                    "update stripe_events set attempts = attempts + 1, due_at = now() + interval '15 seconds'
                       where id in (select id from stripe_events
                                     where done_at is null and parked_at is null and due_at <= now()
                                     order by due_at limit 16 for update skip locked)

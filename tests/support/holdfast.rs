@@ -138,7 +138,10 @@ impl Holdfast {
     pub async fn dies_and_comes_back(&mut self) {
         self.node.served.abort();
         let _ = (&mut self.node.served).await;
-        let listener = TcpListener::bind(self.config.listen_addr).await.expect("the port is free again");
+        let listener = super::eventually("the port is free again", async || {
+            TcpListener::bind(self.config.listen_addr).await.ok()
+        })
+        .await;
         self.node = Node::start(self.config.clone(), listener).await;
     }
 
