@@ -342,7 +342,7 @@ async fn the_journal_keeps_everything_over_a_restart() {
 async fn no_request_of_any_shape_makes_a_500() {
     let till = Till::open().await;
     let intent = till.opened().await;
-    let url = till.sandbox.url();
+    let (url, client) = (till.sandbox.url(), client());
     let paths = [
         "/",
         "/v1",
@@ -393,7 +393,7 @@ async fn no_request_of_any_shape_makes_a_500() {
     for path in paths.iter().copied().chain([own.as_str()]) {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"] {
             for body in bodies {
-                let request = client()
+                let request = client
                     .request(method.parse().expect("a method"), format!("{url}{path}"))
                     .header("Authorization", format!("Bearer {SECRET_KEY}"))
                     .header("Idempotency-Key", "é")

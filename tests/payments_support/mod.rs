@@ -24,6 +24,8 @@ pub struct Till {
     pub sandbox: Sandbox,
     pub gateway: Gateway,
     pub metrics: Metrics,
+    /// One for each test: its connections belong to the test's own runtime.
+    client: reqwest::Client,
 }
 
 impl Till {
@@ -43,7 +45,7 @@ impl Till {
         let sandbox = sandbox::start(settings, listener).await.expect("the sandbox starts");
         let metrics = Metrics::new();
         let gateway = gateway(&sandbox.url(), SECRET_KEY, creates_per_second, metrics.clone());
-        Self { sandbox, gateway, metrics }
+        Self { sandbox, gateway, metrics, client: client() }
     }
 
     pub fn controls(&self) -> &Controls {
@@ -68,7 +70,7 @@ impl Till {
     /// A call as any program would make it, with the secret key.
     pub fn call(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
-        client().request(method, format!("{}{path}", self.sandbox.url())).bearer_auth(SECRET_KEY)
+        self.client.request(method, format!("{}{path}", self.sandbox.url())).bearer_auth(SECRET_KEY)
     }
 }
 
