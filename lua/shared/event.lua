@@ -101,7 +101,7 @@ local function record_of(hold, epoch)
   if not r[1] then return nil end
   return {
     owner = r[1], ordinals = split(r[2]), deadline = tonumber(r[3]), first = tonumber(r[4]),
-    order = r[6] or '', wish = r[8], live = r[5] == epoch and not r[7],
+    order = r[6] or '', wish = r[8], live = r[5] == epoch and (r[7] or '') == '',
   }
 end
 
@@ -112,12 +112,11 @@ local function holds_all(hold, ordinals)
   return true
 end
 
--- Writes what a sweep, a release and a checkout will need to know of a hold.
+-- Writes what a sweep, a release and a checkout will need to know of a hold, which is live from here on.
 local function keep_record(hold, epoch, record)
   redis.call('HSET', RECORD .. hold, 'owner', record.owner, 'ordinals', join(record.ordinals),
     'deadline', record.deadline, 'first', record.first, 'epoch', epoch, 'order', record.order,
-    'wish', record.wish)
-  redis.call('HDEL', RECORD .. hold, 'gone')
+    'wish', record.wish, 'gone', '')
   redis.call('PEXPIREAT', RECORD .. hold, record.deadline + RECORD_OUTLIVES)
   redis.call('ZADD', DEADLINES, record.deadline, hold)
 end

@@ -3,10 +3,11 @@
 //! Distinct event ids keep tests apart. The servers end with the test process, however it ends: each is the
 //! child of a shell that waits for the other end of a pipe we hold.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use holdfast::ids::{AccountId, EventId, HoldId, OrderId};
@@ -95,26 +96,20 @@ impl Drop for Servers {
     }
 }
 
-fn start(dir: &Path, args: &[&str]) -> Child {
+pub fn start(dir: &Path, args: &[&str]) -> Child {
+    let plain = ["--dir", text(dir), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
+    start_with(dir, &[&plain, args].concat())
+}
+
+/// Starts a server with these arguments alone; its folder goes with it.
+pub fn start_with(dir: &Path, args: &[&str]) -> Child {
     Command::new("sh")
         .args([
             "-c",
-            r#"dir=$1; shift; redis-server "$@" & cat >/dev/null; kill -9 $!; rm -rf "$dir""#,
+            r#"dir=$1; shift; redis-server "$@" & cat >/dev/null; kill -9 $!; wait; rm -rf "$dir""#,
             "guard",
         ])
         .arg(dir)
-        .args([
-            "--dir",
-            text(dir),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--bind",
-            "127.0.0.1",
-            "--daemonize",
-            "no",
-        ])
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -122,19 +117,28 @@ fn start(dir: &Path, args: &[&str]) -> Child {
         .expect("redis-server is installed")
 }
 
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let dir = std::env::temp_dir().join(format!("holdfast-seats-{}", Uuid::new_v4().simple()));
     std::fs::create_dir_all(&dir).expect("the folder for temporary files is writable");
     dir
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
-/// Held open together until all are known, so that no two are the same.
-fn free_ports() -> [[u16; 2]; 3] {
-    let listeners: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+/// Ports that nobody listens on, each given once a test run: between asking for one and using it, another test
+/// may ask too.
+pub fn free_ports() -> [[u16; 2]; 3] {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
+    let mut listeners = Vec::new();
+    while listeners.len() < 6 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        if given.insert(listener.local_addr().expect("it is bound").port()) {
+            listeners.push(listener);
+        }
+    }
     let port = |at: usize| listeners[at].local_addr().expect("it is bound").port();
     [[port(0), port(1)], [port(2), port(3)], [port(4), port(5)]]
 }

@@ -1,0 +1,101 @@
+//! Behind Sentinel the service finds the new master by itself, and tells an outage in time until then.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use holdfast::ids::AccountId;
+use holdfast::seats::SeatsError;
+
+use crate::seats_support::{House, ask, folder, free_ports, open_rules, plan, start, text, up};
+
+/// A second where the machine is idle. On a busy one Sentinel sees time jump, and then trusts nothing for half a
+/// minute before it decides.
+const PROMOTION: Duration = Duration::from_secs(90);
+
+/// A master, its replica and one Sentinel, which is enough to decide alone.
+struct Group {
+    master: Child,
+    others: [Child; 2],
+    url: String,
+}
+
+impl Group {
+    async fn start() -> Self {
+        let [[master, replica], [sentinel, _], _] =
+            free_ports().map(|pair| pair.map(|port| port.to_string()));
+        let first = start(&folder(), &["--port", &master]);
+        up(&format!("redis://127.0.0.1:{master}")).await;
+        let second = start(&folder(), &["--port", &replica, "--replicaof", "127.0.0.1", &master]);
+        let dir = folder();
+        let config = dir.join("sentinel.conf");
+        let lines = [
+            format!("port {sentinel}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1"),
+            "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000".to_owned(),
+        ];
+        std::fs::write(&config, lines.join("\n")).unwrap();
+        let guard = crate::seats_support::start_with(&dir, &[text(&config), "--sentinel"]);
+        let group = Self {
+            master: first,
+            others: [second, guard],
+            url: format!("redis+sentinel://127.0.0.1:{sentinel}/main/2"),
+        };
+        // Until Sentinel knows the replica and the replica has caught up there is nobody to promote.
+        let watcher = House::at(&format!("redis://127.0.0.1:{sentinel}")).await;
+        let began = Instant::now();
+        loop {
+            let mut ask = redis::cmd("SENTINEL");
+            let known: Result<Vec<Vec<String>>, _> =
+                watcher.redis.read(ask.arg("REPLICAS").arg("main")).await;
+            let linked = |replica: &Vec<String>| {
+                replica.windows(2).any(|pair| pair[0] == "master-link-status" && pair[1] == "ok")
+            };
+            if known.is_ok_and(|replicas| replicas.iter().any(linked)) {
+                return group;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "sentinel does not see the replica");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn end(child: &mut Child) {
+    drop(child.stdin.take());
+    let _ = child.wait();
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        end(&mut self.master);
+        self.others.iter_mut().for_each(end);
+    }
+}
+
+#[tokio::test]
+async fn a_master_that_dies_is_replaced_without_a_restart_of_ours() {
+    let mut group = Group::start().await;
+    let house = House::at(&group.url).await;
+    let event = house.event(&[9], &open_rules()).await;
+    house.engine.hold(&ask(event, AccountId::new(), &[0])).await.unwrap();
+    let before = house.redis.run_id().await.unwrap();
+    assert!(house.redis.dedicated().await.is_ok());
+
+    end(&mut group.master);
+    let began = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let answer = house.engine.hold(&ask(event, AccountId::new(), &[1])).await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "an outage is told in time: {:?}", asked.elapsed());
+        match answer {
+            Ok(_) => break,
+            // The loss of what was not yet replicated is a picture to rebuild, never a wrong answer.
+            Err(SeatsError::NotReady(_)) => {
+                house.engine.load(&plan(event, 2, &[9], &open_rules(), vec![])).await.unwrap();
+            }
+            Err(SeatsError::Redis(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        assert!(began.elapsed() < PROMOTION, "nobody took over");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_ne!(house.redis.run_id().await.unwrap(), before, "another process answers");
+}
