@@ -15,9 +15,6 @@ use crate::http::problem::{Code, Problem};
 use crate::payments::{Notice, signature};
 use crate::telemetry::Metrics;
 
-/// A signature older than this is a replay. Stripe signs each delivery anew, so its retries are never stale.
-const TOLERANCE_SECONDS: i64 = 300;
-
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(stripe))
 }
@@ -39,7 +36,7 @@ async fn stripe(
 ) -> Result<Json<Value>, Problem> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    signature::verify(header, &body, &secrets(&app), now, TOLERANCE_SECONDS).map_err(|error| {
+    signature::verify(header, &body, &secrets(&app), now, signature::TOLERANCE).map_err(|error| {
         Metrics::count(&app.metrics.webhooks, "unsigned");
         tracing::warn!(%error, "a webhook is refused");
         Code::BadSignature.problem()
