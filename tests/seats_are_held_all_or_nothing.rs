@@ -111,6 +111,21 @@ async fn a_swap_that_fails_leaves_the_old_seats_held_and_one_that_works_keeps_th
 }
 
 #[tokio::test]
+async fn a_swap_of_standing_places_counts_the_one_that_is_named_once() {
+    let house = House::single().await;
+    let event = house.event(&[6], &open_rules()).await;
+    let ada = AccountId::new();
+    let wants = |places: &[u32], quantity| HoldAsk {
+        what: Wish::Wanted { seats: vec![], places: places.to_vec(), areas: vec![(0..6, quantity)] },
+        ..ask(event, ada, &[])
+    };
+    let old = house.engine.hold(&wants(&[], 2)).await.unwrap();
+    assert_eq!(old.ordinals, [0, 1]);
+    let swap = HoldAsk { replaces: Some(old.hold), ..wants(&[0], 2) };
+    assert_eq!(house.engine.hold(&swap).await.unwrap().ordinals, [0, 1, 2]);
+}
+
+#[tokio::test]
 async fn a_large_hall_is_loaded_in_parts_with_what_was_sold_blocked_and_held() {
     let house = House::single().await;
     let event = EventId::new();

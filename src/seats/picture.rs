@@ -63,7 +63,8 @@ impl Pictures {
         self.album.events.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// The picture now. It includes everything that this node's own scripts wrote before the call.
+    /// The picture now. It includes everything that this node's own scripts wrote before the call, unless the
+    /// feed needs longer than a moment to bring it.
     ///
     /// # Errors
     /// [`SeatsError::NotReady`] without a picture in Redis, [`SeatsError::Redis`] while Redis is away: at once
@@ -76,14 +77,8 @@ impl Pictures {
         loop {
             let patience = match watched.look() {
                 Found::View(view) => match written {
-                    Some(written) if view.version.feed < written => {
-                        if asked.elapsed() >= CATCH_UP {
-                            // It was lost, with its stream or its node: later readers need not wait for it.
-                            self.album.engine.written.forget(event, written);
-                            return Ok(view);
-                        }
-                        CATCH_UP
-                    }
+                    // Late is better than never: a busy node may be behind its own feed.
+                    Some(written) if view.version.feed < written && asked.elapsed() < CATCH_UP => CATCH_UP,
                     _ => return Ok(view),
                 },
                 // The event was loaded since: its watcher will see that within a moment.

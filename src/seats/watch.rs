@@ -263,8 +263,15 @@ impl Watched {
             Ok(wire) => wire,
             Err(error) => return Stop::Fault(Fault::Redis(error)),
         };
+        let written = engine.written.last(self.event);
         match engine.snapshot(self.event).await {
-            Ok(planes) => self.show(planes),
+            Ok(planes) => {
+                // What was written before and is not in the snapshot was lost, with its stream or its node.
+                if let Some(lost) = written.filter(|id| *id > planes.feed_id) {
+                    engine.written.forget(self.event, lost);
+                }
+                self.show(planes);
+            }
             Err(error) => return Stop::Fault(error.into()),
         }
         *pause = FIRST_PAUSE;
