@@ -1,15 +1,11 @@
-//! One node of the service: its handles, its server and its workers.
+//! The handles that a node consists of, put together from its settings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
@@ -20,7 +16,6 @@ use crate::seats::{Engine, Pictures, Timing};
 use crate::stores::postgres;
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
-use crate::{http, workers};
 
 /// Handles to everything that a node consists of. Cheap to clone.
 #[derive(Clone)]
@@ -92,49 +87,6 @@ impl App {
             accounts,
             desk,
             closing: CancellationToken::new(),
-        })
-    }
-
-    /// Serves and works until `stop`; then finishes what is in flight, within its time.
-    pub fn serve(self, listener: TcpListener, stop: CancellationToken) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            let loops_stop = CancellationToken::new();
-            let loops = workers::start(&self, &loops_stop);
-            let patience = Duration::from_secs(self.config.shutdown_seconds.into());
-            let closing = self.closing.clone();
-            let pg = self.pg.clone();
-            let router = http::router(self);
-
-            let told = stop.clone();
-            let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-                told.cancelled().await;
-                // Readiness says no from here on, and streams end, so that connections drain.
-                closing.cancel();
-            });
-            // However this ends, the server ends with it.
-            let serving = AbortOnDropHandle::new(tokio::spawn(serving.into_future()));
-            let abort = serving.abort_handle();
-            let deadline = async {
-                stop.cancelled().await;
-                tokio::time::sleep(patience).await;
-            };
-            tokio::select! {
-                served = serving => {
-                    if let Ok(Err(error)) = served {
-                        tracing::error!(%error, "the server ended");
-                    }
-                }
-                () = deadline => {
-                    abort.abort();
-                    tracing::warn!("requests were still in flight when time was up");
-                }
-            }
-            // What the last requests have committed is worked through before the workers go.
-            loops_stop.cancel();
-            if tokio::time::timeout(patience, loops.join_all()).await.is_err() {
-                tracing::warn!("a worker was still busy when time was up; its lease ends by itself");
-            }
-            pg.close().await;
         })
     }
 }

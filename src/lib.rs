@@ -12,6 +12,7 @@ pub mod http;
 pub mod ids;
 pub mod local;
 pub mod money;
+pub mod node;
 pub mod orders;
 pub mod payments;
 pub mod sandbox;

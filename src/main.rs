@@ -12,7 +12,7 @@ use holdfast::app::App;
 use holdfast::config::Config;
 use holdfast::ids::AccountId;
 use holdfast::stores::postgres;
-use holdfast::{sandbox, telemetry, workers};
+use holdfast::{node, sandbox, telemetry, workers};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -120,7 +120,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", config.listen_addr))?;
     tracing::info!(address = %listener.local_addr()?, "holdfast serves");
     let stop = CancellationToken::new();
-    let served = App::start(config).await?.serve(listener, stop.clone());
+    let served = node::serve(App::start(config).await?, listener, stop.clone());
     stop_requested().await?;
     tracing::info!("stopping: requests in flight are finished");
     stop.cancel();

@@ -13,7 +13,7 @@ use holdfast::config::Config;
 use holdfast::local::{Secrets, Stack, StackSettings};
 use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
 use holdfast::stores::postgres;
-use holdfast::telemetry;
+use holdfast::{node, telemetry};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +71,7 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
     demo::open(&app).await.context("opening the demo")?;
     let greeting = greeting(&app, sandbox.as_ref(), &stack);
     let stop = CancellationToken::new();
-    let served = app.serve(listener, stop.clone());
+    let served = node::serve(app, listener, stop.clone());
     println!("{greeting}");
 
     stop_requested().await?;

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
-
 use crate::ids::{AccountId, EventId, HoldId, OrderId};
 use crate::orders::effects::{self, Effect};
 use crate::orders::error::OrdersError;
@@ -216,9 +214,4 @@ impl Desk {
     fn processing_lease(&self) -> Duration {
         self.clock.grace + Duration::from_secs_f64(PROCESSING_PAUSE_SECONDS * 2.0)
     }
-}
-
-/// Locks the order and says whether it can still be paid in the ordinary way.
-pub(super) async fn lock_if_open(tx: &mut PgConnection, order: OrderId) -> Result<bool, OrdersError> {
-    Ok(log::lock(tx, order).await?.state.is_open())
 }

@@ -4,11 +4,11 @@ use secrecy::ExposeSecret;
 
 use crate::ids::{EventId, OrderId};
 use crate::money::{Currency, Money};
+use crate::orders::Desk;
 use crate::orders::error::OrdersError;
-use crate::orders::log::{Actor, Because};
+use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, close};
 use crate::payments::{Intent, NewIntent, PaymentsError};
 use crate::stores::postgres::within;
 
@@ -105,7 +105,7 @@ impl Desk {
     pub(super) async fn store_intent(&self, wanted: &Wanted, intent: &Intent) -> Result<bool, OrdersError> {
         within(async {
             let mut tx = self.pg.begin().await?;
-            let open = close::lock_if_open(&mut tx, wanted.order_id).await?;
+            let open = log::lock(&mut tx, wanted.order_id).await?.state.is_open();
             if open {
                 sqlx::query(
                     "update payments set payment_intent = $4, client_secret = $5,

@@ -34,7 +34,7 @@ impl Node {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let app = App::start(config).await.expect("a node");
         let stop = CancellationToken::new();
-        let served = app.clone().serve(listener, stop.clone());
+        let served = holdfast::node::serve(app.clone(), listener, stop.clone());
         Self { app, url, stop, served }
     }
 

@@ -110,19 +110,3 @@ pub(super) async fn let_go(pool: &PgPool, claim: &Claim) -> Result<(), StoreErro
     })
     .await
 }
-
-/// Removes what is past its day, a bounded number at a time. Says how many went.
-///
-/// # Errors
-/// When Postgres cannot answer; nothing depends on when it is done.
-pub async fn forget_expired(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let gone = sqlx::query(
-        "delete from idempotency_keys where (scope, key) in (
-             select scope, key from idempotency_keys
-              where expires_at < now() order by expires_at limit 1000
-                for update skip locked)",
-    )
-    .execute(pool)
-    .await?;
-    Ok(gone.rows_affected())
-}

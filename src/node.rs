@@ -1,0 +1,54 @@
+//! One node at work: it serves, its workers work, and it goes without leaving anything half done.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::app::App;
+use crate::{http, workers};
+
+/// Serves and works until `stop`; then finishes what is in flight, within its time.
+pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let loops_stop = CancellationToken::new();
+        let loops = workers::start(&app, &loops_stop);
+        let patience = Duration::from_secs(app.config.shutdown_seconds.into());
+        let closing = app.closing.clone();
+        let pg = app.pg.clone();
+        let router = http::router(app);
+
+        let told = stop.clone();
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+            told.cancelled().await;
+            // Readiness says no from here on, and streams end, so that connections drain.
+            closing.cancel();
+        });
+        // However this ends, the server ends with it.
+        let serving = AbortOnDropHandle::new(tokio::spawn(serving.into_future()));
+        let abort = serving.abort_handle();
+        let deadline = async {
+            stop.cancelled().await;
+            tokio::time::sleep(patience).await;
+        };
+        tokio::select! {
+            served = serving => {
+                if let Ok(Err(error)) = served {
+                    tracing::error!(%error, "the server ended");
+                }
+            }
+            () = deadline => {
+                abort.abort();
+                tracing::warn!("requests were still in flight when time was up");
+            }
+        }
+        // What the last requests have committed is worked through before the workers go.
+        loops_stop.cancel();
+        if tokio::time::timeout(patience, loops.join_all()).await.is_err() {
+            tracing::warn!("a worker was still busy when time was up; its lease ends by itself");
+        }
+        pg.close().await;
+    })
+}
