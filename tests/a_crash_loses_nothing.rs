@@ -73,8 +73,8 @@ async fn after_the_webhook_was_stored() {
     holdfast.stripe_fails("retrieve", 503).await;
     holdfast.pay(&order, GOOD_CARD).await.expect(200);
     eventually("the event is stored", async || {
-        let (waiting, ..) = holdfast.app().desk.inbox_backlog().await.expect("Postgres answers");
-        (waiting > 0).then_some(())
+        let backlog = holdfast.app().desk.backlog().await.expect("Postgres answers");
+        (backlog.inbox.depth > 0).then_some(())
     })
     .await;
     holdfast.dies_and_comes_back().await;

@@ -408,3 +408,23 @@ async fn an_organiser_gives_a_part_back_and_never_more_than_was_paid() {
     assert_eq!(holdfast.ledger_intent(&order).await["amount_refunded"], 9600);
     holdfast.every_invariant_holds().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_for_an_order_that_was_lost_is_parked_with_an_alarm() {
+    let holdfast = Holdfast::with(|config| config.reconcile_seconds = 1).await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+
+    holdfast.webhooks_are_lost().await;
+    let order = ada.orders(event, &PAIR).await;
+    holdfast.loses_all_trace_of(&order).await;
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+
+    let alarm = eventually("the money is parked", async || {
+        let page = holdfast.anyone().get_text("/metrics").await;
+        page.lines().find(|line| *line == "holdfast_parked_payments 1").map(str::to_owned)
+    })
+    .await;
+    assert!(!alarm.is_empty());
+    holdfast.every_invariant_holds().await;
+}

@@ -13,7 +13,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims};
 use crate::seats::Asker;
-use crate::stores::postgres::{Outage, within};
+use crate::stores::postgres::within;
 
 /// An effect that is refused, rather than unanswered, is tried this often before it is parked for a person.
 const TRIES: i32 = 20;
@@ -210,22 +210,6 @@ impl Desk {
             let (event_id, hold_id, account_id, state) = row.ok_or(OrdersError::NotFound)?;
             let ordinals = claims::seats_of(&mut db, event_id, order).await?;
             Ok(Subject { event_id, hold_id, account_id, state, ordinals })
-        })
-        .await
-    }
-
-    /// How many effects wait, how many seconds the oldest has, and how many are parked.
-    pub async fn outbox_backlog(&self) -> Result<(i64, i64, i64), Outage> {
-        within(async {
-            Ok(sqlx::query_as(
-                "select count(*) filter (where parked_at is null),
-                        coalesce(extract(epoch from now() - min(created_at) filter (where parked_at is null)),
-                                 0)::bigint,
-                        count(*) filter (where parked_at is not null)
-                   from outbox",
-            )
-            .fetch_one(&self.pg)
-            .await?)
         })
         .await
     }

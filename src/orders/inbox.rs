@@ -230,22 +230,6 @@ impl Desk {
         })
         .await
     }
-
-    /// How many events wait, how many seconds the oldest has, and how many are parked.
-    pub async fn inbox_backlog(&self) -> Result<(i64, i64, i64), Outage> {
-        within(async {
-            Ok(sqlx::query_as(
-                "select count(*) filter (where parked_at is null),
-                        coalesce(extract(epoch from now() - min(received_at) filter (where parked_at is null)),
-                                 0)::bigint,
-                        count(*) filter (where parked_at is not null)
-                   from stripe_events where done_at is null",
-            )
-            .fetch_one(&self.pg)
-            .await?)
-        })
-        .await
-    }
 }
 
 /// What to fetch: refund events are about a refund, all others about a PaymentIntent.

@@ -5,8 +5,10 @@
 //! open while Redis or Stripe is asked.
 
 mod attend;
+mod backlog;
 mod blocks;
 mod cancel;
+mod captures;
 mod checkout;
 mod claims;
 mod close;
@@ -35,6 +37,7 @@ use crate::payments::Gateway;
 use crate::seats::Engine;
 use crate::telemetry::Metrics;
 
+pub use crate::orders::backlog::{Backlog, Queue};
 pub use crate::orders::cancel::GoodWill;
 pub use crate::orders::checkout::Checkout;
 pub use crate::orders::error::{OrdersError, RefusedSeat};

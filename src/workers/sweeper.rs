@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::seats::SeatsError;
+use crate::ids::EventId;
+use crate::seats::{Engine, SeatsError};
 use crate::workers::wait;
 
 /// How often each event is swept. A freed seat is buyable within two seconds; readers see it within one.
@@ -17,7 +18,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         match app.desk.events_on_sale().await {
             Ok(events) => {
                 for event in events {
-                    if let Err(error) = sweep_dry(&app, event.id).await {
+                    if let Err(error) = sweep_dry(&app.engine, event.id).await {
                         tracing::debug!(%error, event.id = %event.id, "a sweep is tried again");
                     }
                     if stop.is_cancelled() {
@@ -32,14 +33,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 }
 
 /// Sweeps an event until nothing is due.
-pub async fn sweep_dry(app: &App, event: crate::ids::EventId) -> Result<u64, SeatsError> {
-    let mut freed = 0;
-    loop {
-        let swept = app.engine.sweep(event).await?;
-        freed += swept.freed.len() as u64;
-        app.metrics.swept_seats.inc_by(swept.freed.len() as u64);
-        if !swept.more {
-            return Ok(freed);
-        }
-    }
+async fn sweep_dry(engine: &Engine, event: EventId) -> Result<(), SeatsError> {
+    while engine.sweep(event).await?.more {}
+    Ok(())
 }

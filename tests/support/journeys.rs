@@ -108,9 +108,8 @@ impl Holdfast {
     /// The promise, asked of every store and of the sandbox's ledger.
     pub async fn every_invariant_holds(&self) {
         eventually("the inbox and the outbox are empty", async || {
-            let inbox = self.app().desk.inbox_backlog().await.expect("Postgres answers");
-            let outbox = self.app().desk.outbox_backlog().await.expect("Postgres answers");
-            (inbox.0 == 0 && outbox.0 == 0).then_some(())
+            let backlog = self.app().desk.backlog().await.expect("Postgres answers");
+            (backlog.inbox.depth == 0 && backlog.outbox.depth == 0).then_some(())
         })
         .await;
         let report = holdfast::workers::audit::run(self.app()).await.expect("the stores answer");

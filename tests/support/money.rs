@@ -125,6 +125,22 @@ impl Holdfast {
         tx.commit().await.expect("committed");
     }
 
+    /// Postgres forgets the order, as after a failover to a standby that had not heard of it.
+    pub async fn loses_all_trace_of(&self, order: &Value) {
+        let mut tx = self.app().pg.begin().await.expect("a transaction");
+        for statement in [
+            "delete from outbox where order_id = $1::uuid",
+            "delete from order_log where order_id = $1::uuid",
+            "delete from payments where order_id = $1::uuid",
+            "delete from seat_claims where order_id = $1::uuid",
+            "delete from order_seats where order_id = $1::uuid",
+            "delete from orders where id = $1::uuid",
+        ] {
+            sqlx::query(statement).bind(id(order)).execute(&mut *tx).await.expect("forgotten");
+        }
+        tx.commit().await.expect("committed");
+    }
+
     /// Posts these bytes to the webhook.
     pub async fn webhook(&self, body: &[u8], header: &str) -> Answer {
         deliver(self.url(), body, header).await
@@ -158,8 +174,8 @@ impl Holdfast {
     /// Every event that has arrived was worked through.
     pub async fn inbox_is_empty(&self) {
         eventually("the inbox is empty", async || {
-            let (waiting, ..) = self.app().desk.inbox_backlog().await.expect("Postgres answers");
-            (waiting == 0).then_some(())
+            let backlog = self.app().desk.backlog().await.expect("Postgres answers");
+            (backlog.inbox.depth == 0).then_some(())
         })
         .await;
     }
