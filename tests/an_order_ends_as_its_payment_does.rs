@@ -260,6 +260,8 @@ async fn free_of_charge_is_confirmed_at_once() {
     assert_eq!((order["status"].as_str(), order["amount"].as_i64()), (Some("confirmed"), Some(0)));
     assert_eq!(order["tickets"].as_array().map(Vec::len), Some(2));
     assert!(order["payment"].is_null());
+    let status = ada.get(&format!("/v1/events/{event}/status")).await.expect(200);
+    assert_eq!((status["held"].as_i64(), status["sold"].as_i64()), (Some(0), Some(2)), "sold at once");
 
     assert_eq!(ada.cancels(&order).await.expect(200)["status"], "cancelled");
     let status = ada.get(&format!("/v1/events/{event}/status")).await.expect(200);

@@ -2,6 +2,7 @@
 //! behind when it is killed.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,7 +32,11 @@ fn folder() -> PathBuf {
 
 impl Dev {
     fn start(dir: &Path, arguments: &[&str]) -> Self {
-        let mut child = binary()
+        Self::start_as(binary(), dir, arguments)
+    }
+
+    fn start_as(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["dev", "--listen-addr", "127.0.0.1:0", "--data"])
             .arg(dir)
             .args(arguments)
@@ -160,6 +165,26 @@ async fn two_copies_live_side_by_side_and_a_killed_one_leaves_nobody_behind() {
     for dir in [one, two] {
         std::fs::remove_dir_all(dir).expect("tidied up");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_and_anybody_else_can_open() {
+    let dir = folder();
+    let mut command = binary();
+    if rustix::process::geteuid().is_root() {
+        // As root the other tests have shown it; here it is nobody, who can reach neither our folder nor our home.
+        const NOBODY: u32 = 65534;
+        let program = dir.join("holdfast");
+        std::fs::copy(env!("CARGO_BIN_EXE_holdfast"), &program).expect("a copy that nobody can reach");
+        std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY)).expect("the folder is nobody's");
+        command = Command::new(program);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+        command.current_dir(&dir).uid(NOBODY).gid(NOBODY);
+    }
+    let dev = Dev::start_as(command, &dir.join("data"), &[]);
+    dev.anyone().get("/readyz").await.expect(200);
+    dev.stop();
+    std::fs::remove_dir_all(dir).expect("tidied up");
 }
 
 #[test]

@@ -60,7 +60,12 @@ impl Desk {
             // Another request for the same hold was quicker; its order is the answer.
             return self.payable(order).await;
         }
-        self.keep_flags(&hold, order, time).await;
+        if self.state_of(order).await? == OrderState::Confirmed {
+            // Free of charge: it is sold already.
+            self.show_now(order).await;
+        } else {
+            self.keep_flags(&hold, order, time).await;
+        }
         self.payable(order).await
     }
 

@@ -153,13 +153,14 @@ impl Report {
     }
 }
 
+/// A line for each invariant, its count of breaches first.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Finding { name, promise, breaches } in &self.findings {
-            let verdict = if *breaches == 0 { "holds ".to_owned() } else { format!("BROKEN {breaches}×") };
-            writeln!(f, "{verdict}  {name:<34} {promise}")?;
+            let verdict = if *breaches == 0 { "holds" } else { "BROKEN" };
+            writeln!(f, "{breaches:>6}  {verdict:<6}  {name:<32}  {promise}")?;
         }
-        Ok(())
+        writeln!(f, "{:>6}  breaches in all", self.breaches())
     }
 }
 
