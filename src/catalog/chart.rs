@@ -141,8 +141,7 @@ impl Chart {
 
     /// How many places there are.
     pub fn seats(&self) -> u32 {
-        let standing: u32 = self.document.areas.iter().map(|area| area.capacity).sum();
-        u32::try_from(self.ordinals.len()).unwrap_or(u32::MAX).saturating_add(standing)
+        self.document.places()
     }
 
     /// The ordinal of `stalls-A-12`, or of the standing place `floor-7`.

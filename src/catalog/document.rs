@@ -78,10 +78,19 @@ pub struct AreaPart {
 }
 
 impl Document {
+    /// How many seats and standing places there are.
+    pub fn places(&self) -> u32 {
+        let rows = self.sections.iter().flat_map(|section| &section.rows);
+        let seats: usize = rows.map(|row| row.seats.len()).sum();
+        let standing: u32 = self.areas.iter().map(|area| area.capacity).sum();
+        u32::try_from(seats).unwrap_or(u32::MAX).saturating_add(standing)
+    }
+
     pub fn pack(&self) -> std::io::Result<Vec<u8>> {
+        // In one piece: each write costs the packer the clearing of a whole buffer.
+        let text = serde_json::to_vec(self)?;
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        serde_json::to_writer(&mut packer, self)?;
-        packer.flush()?;
+        packer.write_all(&text)?;
         packer.finish()
     }
 

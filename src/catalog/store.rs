@@ -133,42 +133,58 @@ impl Catalog {
         form: NewEvent,
     ) -> Result<Event, CatalogError> {
         // A stadium takes a moment of pure work, which must not hold up everybody else's requests.
-        let (form, packed) = tokio::task::spawn_blocking(move || {
+        let (form, document, packed) = tokio::task::spawn_blocking(move || {
             let document = compile(&form)?;
-            let chart = document.pack().map_err(|cause| vec![unstorable(&cause)])?;
-            let seats = Chart::new(id, 0, String::new(), document).seats();
-            Ok::<_, Vec<Fault>>((form, (chart, seats)))
+            let packed = document.pack().map_err(|cause| vec![unstorable(&cause)])?;
+            Ok::<_, Vec<Fault>>((form, document, packed))
         })
         .await
         .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
         .map_err(CatalogError::Invalid)?;
-        let (chart, seats) = packed;
-        let etag = etag(&chart);
+        let etag = etag(&packed);
+        let number = self.insert(id, organiser, &form, (&packed, &etag), document.places()).await?;
+        // What was just compiled need not be read back. After a repeat it is the first try's chart that counts.
+        if let Some(number) = number {
+            self.put_on_shelf(id, number, etag, document).await?;
+        }
+        self.event(id).await
+    }
+
+    /// The new event's number; `None` when this id has an event already.
+    async fn insert(
+        &self,
+        id: EventId,
+        organiser: AccountId,
+        form: &NewEvent,
+        (chart, etag): (&[u8], &str),
+        seats: u32,
+    ) -> Result<Option<i32>, CatalogError> {
         within(async {
             let mut tx = self.pg.begin().await?;
-            let made = sqlx::query(
+            let made: Option<(i32,)> = sqlx::query_as(
                 "insert into events (id, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at,
                         sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats)
                  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-                 on conflict (id) do nothing",
+                 on conflict (id) do nothing
+                 returning number",
             )
             .bind(id)
             .bind(organiser)
             .bind(form.title.trim())
-            .bind(form.description.unwrap_or_default())
-            .bind(form.venue.unwrap_or_default())
+            .bind(form.description.as_deref().unwrap_or_default())
+            .bind(form.venue.as_deref().unwrap_or_default())
             .bind(form.starts_at)
             .bind(form.ends_at)
             .bind(form.sale_starts_at)
             .bind(form.sale_ends_at)
-            .bind(form.currency.unwrap_or_else(|| "eur".to_owned()).to_ascii_lowercase())
+            .bind(form.currency.as_deref().unwrap_or("eur").to_ascii_lowercase())
             .bind(form.max_per_customer.and_then(|most| i32::try_from(most).ok()))
             .bind(form.hold_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(form.orphan_rule.unwrap_or(true))
             .bind(i32::try_from(seats).unwrap_or(i32::MAX))
-            .execute(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await?;
-            if made.rows_affected() == 1 {
+            if made.is_some() {
                 sqlx::query("insert into charts (event_id, version, document, etag) values ($1, $2, $3, $4)")
                     .bind(id)
                     .bind(VERSION)
@@ -178,10 +194,9 @@ impl Catalog {
                     .await?;
             }
             tx.commit().await?;
-            Ok::<_, CatalogError>(())
+            Ok(made.map(|(number,)| number))
         })
-        .await?;
-        self.event(id).await
+        .await
     }
 
     /// An event as it is now.
@@ -338,6 +353,22 @@ impl Catalog {
         .map_err(|cause| CatalogError::Unreadable(id, cause.to_string()))?;
         self.shelf().numbers.insert(number, id);
         Ok(Arc::new(chart))
+    }
+
+    async fn put_on_shelf(
+        &self,
+        id: EventId,
+        number: i32,
+        etag: String,
+        document: Document,
+    ) -> Result<(), CatalogError> {
+        let chart = tokio::task::spawn_blocking(move || Arc::new(Chart::new(id, number, etag, document)))
+            .await
+            .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?;
+        let cell = self.cell(id);
+        cell.get_or_init(|| std::future::ready(chart)).await;
+        self.shelf().numbers.insert(number, id);
+        Ok(())
     }
 }
 
