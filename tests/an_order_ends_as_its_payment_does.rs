@@ -430,3 +430,37 @@ async fn money_for_an_order_that_was_lost_is_parked_with_an_alarm() {
     assert!(!alarm.is_empty());
     holdfast.every_invariant_holds().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_event_gives_everybody_their_money_back_also_when_interrupted() {
+    let mut holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben, eve) = (holdfast.customer().await, holdfast.customer().await, holdfast.customer().await);
+    let paid = [
+        holdfast.sold(&ada, event, &PAIR).await,
+        holdfast.sold(&ada, event, &["stalls-A-1"]).await,
+        holdfast.sold(&ada, event, &["stalls-A-2"]).await,
+    ];
+    let unpaid = ben.orders(event, &["stalls-C-1", "stalls-C-2"]).await;
+    let hold = eve.holds_seats(event, &["stalls-D-1"]).await.expect(201);
+
+    // Stripe cannot be asked while the event is cancelled, and the node dies meanwhile.
+    holdfast.stripe_fails("all", 503).await;
+    let path = format!("/v1/admin/events/{event}/cancel");
+    let cancelled = holdfast.organiser().post(&path, json!({})).await.expect(200);
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!(eve.holds_seats(event, &["stalls-D-2"]).await.code(), "sale_closed");
+    assert_eq!(eve.post("/v1/orders", json!({ "hold_id": id(&hold) })).await.code(), "sale_closed");
+    holdfast.dies_and_comes_back().await;
+    holdfast.stripe_recovers().await;
+
+    for order in &paid {
+        let order = ada.sees(order, "refunded").await;
+        assert_eq!(order["refunds"].as_array().map(Vec::len), Some(1));
+    }
+    ben.sees(&unpaid, "cancelled").await;
+    holdfast.organiser().post(&path, json!({})).await.expect(200);
+    let report = holdfast.organiser().get(&format!("/v1/admin/events/{event}/report")).await.expect(200);
+    assert_eq!((report["revenue"].as_i64(), report["refunded"].as_i64()), (Some(0), Some(4 * 4800)));
+    holdfast.every_invariant_holds().await;
+}

@@ -81,6 +81,7 @@ async fn every_call_of_the_contract_is_documented() {
         ("post", "/v1/admin/events"),
         ("patch", "/v1/admin/events/{id}"),
         ("post", "/v1/admin/events/{id}/seats/block"),
+        ("post", "/v1/admin/events/{id}/cancel"),
         ("post", "/v1/admin/events/{id}/seats/unblock"),
         ("get", "/v1/admin/events/{id}/orders"),
         ("get", "/v1/admin/events/{id}/report"),

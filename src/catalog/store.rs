@@ -229,12 +229,12 @@ impl Catalog {
         .await
     }
 
-    /// Events whose seats can still change hands: published, and not over for more than a month.
+    /// Events whose seats can still change hands, by sale or by refund: those that are not over for more than a month.
     pub async fn live(&self) -> Result<Vec<Event>, CatalogError> {
         within(async {
             Ok(sqlx::query_as(
                 "select * from events
-                  where state = 'published' and greatest(ends_at, starts_at, created_at) > now() - interval '30 days'
+                  where greatest(ends_at, starts_at, created_at) > now() - interval '30 days'
                   order by starts_at, id",
             )
             .fetch_all(&self.pg)

@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create))
         .routes(routes!(change))
+        .routes(routes!(cancel))
         .routes(routes!(block))
         .routes(routes!(unblock))
 }
@@ -82,6 +83,24 @@ async fn change(
         Ok(()) | Err(OrdersError::Seats(SeatsError::NotReady(_))) => Ok(Json(EventBody::of(event, None))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Cancels an event.
+///
+/// Nothing is sold any more, at once. Every order is called off and every payment given back, one by one, also when
+/// that is interrupted; the event's report shows how far it is. A repeat changes nothing.
+#[utoipa::path(
+    post, path = "/v1/admin/events/{id}/cancel", tag = "admin", security(("bearer" = [])),
+    params(("id" = EventId, Path)),
+    responses((status = 200, description = "The event, cancelled", body = EventBody)),
+)]
+async fn cancel(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+) -> Result<Json<EventBody>, Problem> {
+    own_event(&app, &organiser, id).await?;
+    Ok(Json(EventBody::of(app.desk.cancel_event(id).await?, None)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

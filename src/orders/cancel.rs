@@ -71,7 +71,12 @@ impl Desk {
     }
 
     /// Ends a confirmed order: its seats are free again and whatever was paid goes back, once.
-    async fn call_off(&self, order: OrderId, by_policy: bool, because: &Because) -> Result<(), OrdersError> {
+    pub(super) async fn call_off(
+        &self,
+        order: OrderId,
+        by_policy: bool,
+        because: &Because,
+    ) -> Result<(), OrdersError> {
         let called_off = within(async {
             let mut tx = self.pg.begin().await?;
             let mut locked = log::lock(&mut tx, order).await?;

@@ -15,6 +15,7 @@ mod close;
 mod confirm;
 mod effects;
 mod error;
+mod event_cancelled;
 mod inbox;
 mod log;
 mod money_back;

@@ -46,7 +46,7 @@ impl Claim {
 }
 
 impl Desk {
-    /// Events whose seats can still change hands: published, and not over for more than a day.
+    /// Events whose picture is kept: those that are not long over.
     pub async fn events_on_sale(&self) -> Result<Vec<Event>, OrdersError> {
         Ok(self.catalog.live().await?)
     }

@@ -41,6 +41,9 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     loops.spawn(repeat("refunds", desk.clone(), None, stop.clone(), |desk| async move {
         desk.attend_refunds().await
     }));
+    loops.spawn(repeat("cancelled events", desk.clone(), None, stop.clone(), |desk| async move {
+        desk.call_off_cancelled_events().await
+    }));
     loops.spawn(repeat("captured payments", desk.clone(), None, stop.clone(), |desk| async move {
         // What was settled is not there again: the next walk is the timer's.
         desk.reconcile_captures().await.map(|_| 0)

@@ -1,0 +1,96 @@
+//! Redis may lie: it may have lost a sale, or a hold, or be split in two. The claim refuses, before money moves.
+
+use serde_json::json;
+
+use crate::support::journeys::{GOOD_CARD, id};
+use crate::support::{Client, Holdfast};
+
+const PAIR: [&str; 2] = ["stalls-A-1", "stalls-A-2"];
+
+/// Redis forgets that these seats are anybody's.
+async fn redis_forgets(holdfast: &Holdfast, event: holdfast::ids::EventId, seats: &[&str]) {
+    let chart = holdfast.app().catalog.chart(event).await.expect("a chart");
+    for seat in seats {
+        let ordinal = chart.ordinal(seat).expect("a seat").to_string();
+        holdfast.redis_command(&["DEL", &format!("isTaken:{{{event}}}:{ordinal}")]).await;
+        for plane in ["taken", "sold"] {
+            holdfast.redis_command(&["SETBIT", &format!("{plane}:{{{event}}}"), &ordinal, "0"]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sold_seat_that_redis_forgot_is_refused_at_checkout_and_shown_as_sold_again() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    holdfast.sold(&ada, event, &PAIR).await;
+    redis_forgets(&holdfast, event, &PAIR).await;
+
+    let hold = ben.holds_seats(event, &["stalls-A-2", "stalls-A-3"]).await.expect(201);
+    let refused = ben.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
+    assert_eq!((refused.status, refused.code()), (409, "seats_unavailable"));
+    assert_eq!(refused.body["seats"], json!([{ "id": "stalls-A-2", "reason": "sold" }]));
+
+    ben.sees_seat(event, "stalls-A-2", "sold").await;
+    ben.sees_seat(event, "stalls-A-3", "free").await;
+    assert_eq!(holdfast.ledger_intents().await.len(), 1, "nobody was asked to pay for it");
+    assert!(ben.get("/v1/orders").await.expect(200)["items"].as_array().expect("a page").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_somebody_is_paying_for_is_refused_to_everybody_else() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    let order = ada.orders(event, &PAIR).await;
+    redis_forgets(&holdfast, event, &PAIR).await;
+
+    let hold = ben.holds_seats(event, &PAIR).await.expect(201);
+    let refused = ben.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
+    assert_eq!(refused.body["seats"][0], json!({ "id": "stalls-A-1", "reason": "held" }));
+
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    ada.sees(&order, "confirmed").await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_hold_the_same_seat_in_a_redis_gone_mad_one_can_pay() {
+    let holdfast = Holdfast::start().await;
+    let second = holdfast.second_node().await;
+    let event = holdfast.theatre().await;
+    let mut holders: Vec<(Client, serde_json::Value)> = Vec::new();
+    for buyer in holdfast.crowd(20).await {
+        let hold = buyer.holds_seats(event, &PAIR).await.expect(201);
+        redis_forgets(&holdfast, event, &PAIR).await;
+        holders.push((buyer, hold));
+    }
+    // Every one of them has a hold; make each look alive again, and let all check out at once.
+    let mut checkouts = tokio::task::JoinSet::new();
+    for (number, (buyer, hold)) in holders.into_iter().enumerate() {
+        let buyer = if number % 2 == 0 { buyer } else { buyer.at(&second) };
+        let body = json!({ "hold_id": id(&hold) });
+        for ordinal in 0..2 {
+            let flag = format!("isTaken:{{{event}}}:{ordinal}");
+            holdfast.redis_command(&["SET", &flag, id(&hold), "PX", "60000"]).await;
+        }
+        checkouts.spawn(async move {
+            let answer = buyer.post("/v1/orders", body).await;
+            (answer, buyer)
+        });
+    }
+    let mut orders = Vec::new();
+    for (answer, buyer) in checkouts.join_all().await {
+        match answer.status {
+            201 => orders.push((answer.body, buyer)),
+            409 | 410 => {}
+            other => panic!("an answer of {other}: {}", answer.body),
+        }
+    }
+    assert_eq!(orders.len(), 1, "one order for one pair of seats");
+    let (order, buyer) = orders.remove(0);
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    buyer.sees(&order, "confirmed").await;
+    holdfast.every_invariant_holds().await;
+}
