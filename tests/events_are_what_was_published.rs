@@ -96,6 +96,24 @@ async fn the_full_form_is_shown_as_it_was_given_and_laid_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_best_places_of_a_standing_event_are_any() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast
+        .event(
+            json!({ "title": "Club", "starts_at": "2031-01-01T20:00:00Z", "total_tickets": 5, "price": 900 }),
+        )
+        .await;
+    let ada = holdfast.customer().await;
+    let hold = ada.holds(event, json!({ "best": { "quantity": 3 } })).await.expect(201);
+    assert_eq!(hold["amount"], 2700);
+    let named = json!({ "best": { "quantity": 2, "section": "general", "category": "general" } });
+    ada.holds(event, named).await.expect(201);
+    let answer = ada.holds(event, json!({ "best": { "quantity": 1 } })).await;
+    assert_eq!((answer.status, answer.code()), (409, "sold_out"));
+    assert_eq!(answer.body["waitlist_open"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_organiser_acts_on_own_events_only() {
     let holdfast = Holdfast::start().await;
     let event = holdfast.theatre().await;

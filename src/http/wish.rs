@@ -1,13 +1,14 @@
 //! What a customer asks to hold, read against the event's chart: every fault is named at once.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::problem::{Code, FieldFault, Problem};
 use crate::catalog::Chart;
-use crate::ids::HoldId;
+use crate::ids::{HoldId, Ordinal};
 use crate::seats::Wish;
 
 /// The most places of one hold.
@@ -115,11 +116,28 @@ impl Best {
         if self.quantity == 0 || self.quantity as usize > MOST {
             faults.push(FieldFault::new("best.quantity", format!("must be from 1 to {MOST}")));
         }
-        let runs = chart.runs(self.section.as_deref(), self.category.as_deref()).unwrap_or_else(|| {
+        let runs = chart.runs(self.section.as_deref(), self.category.as_deref());
+        if runs.as_ref().is_none_or(Vec::is_empty)
+            && let Some(area) = self.standing(chart)
+        {
+            // Where people stand, any places are the best.
+            let areas = vec![(area, self.quantity)];
+            return Wish::Wanted { seats: Vec::new(), places: Vec::new(), areas };
+        }
+        let runs = runs.unwrap_or_else(|| {
             faults.push(self.unknown_place(chart));
             Vec::new()
         });
         Wish::Best { runs, quantity: self.quantity }
+    }
+
+    /// The first standing area that the wish allows.
+    fn standing(&self, chart: &Chart) -> Option<Range<Ordinal>> {
+        let allowed = |wish: &Option<String>, key: &str| wish.as_deref().is_none_or(|wish| wish == key);
+        let mut areas = chart.areas();
+        let area =
+            areas.find(|area| allowed(&self.section, area.key) && allowed(&self.category, area.category))?;
+        chart.area(area.key)
     }
 
     /// Which of the two names the chart does not have.
