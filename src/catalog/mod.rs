@@ -7,6 +7,8 @@ mod document;
 mod form;
 mod layout;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
