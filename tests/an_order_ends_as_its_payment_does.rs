@@ -132,7 +132,11 @@ async fn no_seat_is_freed_while_stripe_cannot_say_that_the_money_door_is_shut() 
 
     let order = ada.orders(event, &PAIR).await;
     holdfast.stripe_fails("cancel", 500).await;
-    ada.sees(&order, "closing").await;
+    eventually("Stripe was asked again and again", async || {
+        (holdfast.stripe_calls("cancel").await >= 6).then_some(())
+    })
+    .await;
+    assert_eq!(ada.order(&order).await["status"], "closing");
     let refused = ben.holds_seats(event, &PAIR).await;
     assert_eq!(refused.body["seats"][0]["reason"], "held");
 
@@ -310,7 +314,10 @@ async fn a_delayed_payment_keeps_its_seats_until_the_bank_has_decided() {
     assert_eq!(ben.holds_seats(event, &PAIR).await.body["seats"][0]["reason"], "held");
 
     holdfast.bank_decides(&order, "succeeded").await;
-    ada.sees(&order, "confirmed").await;
+    let order = ada.sees(&order, "confirmed").await;
+    let steps: Vec<_> =
+        order["history"].as_array().expect("history").iter().map(|step| &step["to"]).collect();
+    assert_eq!(steps, ["awaiting_payment", "closing", "confirmed"], "it never gave its seats up");
     holdfast.every_invariant_holds().await;
 }
 

@@ -51,6 +51,12 @@ impl Holdfast {
         self.faults(json!({ "refunds": "pending" })).await;
     }
 
+    /// How often this kind of call was made, refused ones included.
+    pub async fn stripe_calls(&self, endpoint: &str) -> u64 {
+        let ledger = self.stripe().get("/sandbox/ledger").await.expect(200);
+        ledger["calls"][endpoint].as_u64().unwrap_or(0)
+    }
+
     /// What the ledger says of each PaymentIntent.
     pub async fn ledger_intents(&self) -> Vec<Value> {
         let ledger = self.stripe().get("/sandbox/ledger").await.expect(200);
