@@ -4,6 +4,7 @@
 use crate::ids::{OrderId, RefundId};
 use crate::orders::Desk;
 use crate::orders::error::OrdersError;
+use crate::orders::lease::side_by_side;
 use crate::orders::log::{Actor, Because};
 use crate::orders::state::OrderState;
 use crate::stores::postgres::within;
@@ -42,19 +43,17 @@ impl Desk {
             )
         })
         .await?;
-        let count = due.len();
-        let mut looks = tokio::task::JoinSet::new();
-        for order in due {
+        side_by_side(due, |order| {
             let desk = self.clone();
-            looks.spawn(async move {
+            async move {
                 let id = order.id;
                 if let Err(error) = desk.attend_to(order).await {
                     tracing::warn!(%error, order.id = %id, "an open order is looked at again");
                 }
-            });
-        }
-        looks.join_all().await;
-        Ok(count)
+                Ok(())
+            }
+        })
+        .await
     }
 
     async fn attend_to(&self, order: Open) -> Result<(), OrdersError> {

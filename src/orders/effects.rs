@@ -3,13 +3,12 @@
 //! An effect names its subject, not its change: doing it means reading what Postgres says *now* and making the
 //! other side agree. So effects may be repeated, and may overtake each other, without harm.
 
-use std::time::Duration;
-
 use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal, RefundId};
 use crate::orders::error::OrdersError;
+use crate::orders::lease::{pause, side_by_side};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims};
 use crate::seats::Asker;
@@ -104,19 +103,11 @@ impl Desk {
             )
         })
         .await?;
-        let count = rows.len();
-        let mut work = tokio::task::JoinSet::new();
-        for row in rows {
+        side_by_side(rows, |row| {
             let desk = self.clone();
-            work.spawn(async move { desk.pay_debt(&row).await });
-        }
-        while let Some(done) = work.join_next().await {
-            done.unwrap_or_else(|panic| {
-                tracing::error!(%panic, "an effect panicked; its lease ends and it is tried again");
-                Ok(())
-            })?;
-        }
-        Ok(count)
+            async move { desk.pay_debt(&row).await }
+        })
+        .await
     }
 
     async fn pay_debt(&self, row: &Owed) -> Result<(), OrdersError> {
@@ -148,7 +139,7 @@ impl Desk {
                     )
                     .bind(row.id)
                     .bind(error)
-                    .bind(back_off(row.attempts).as_secs_f64())
+                    .bind(pause(row.attempts))
                     .execute(&self.pg)
                     .await?;
                 }
@@ -222,10 +213,4 @@ pub(super) struct Subject {
     pub account_id: AccountId,
     pub state: OrderState,
     pub ordinals: Vec<Ordinal>,
-}
-
-/// Half a second, doubling to a minute, so that an outage is not answered with a storm.
-pub(super) fn back_off(attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 8)).unwrap_or(8);
-    Duration::from_millis(250 * 2_u64.pow(doublings)).min(Duration::from_mins(1))
 }

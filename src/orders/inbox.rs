@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 
 use crate::ids::OrderId;
 use crate::orders::Desk;
-use crate::orders::effects::back_off;
 use crate::orders::error::OrdersError;
+use crate::orders::lease::{pause, side_by_side};
 use crate::orders::log::{Actor, Because};
 use crate::orders::state::OrderState;
 use crate::payments::{Intent, Notice};
@@ -104,19 +104,11 @@ impl Desk {
             )
         })
         .await?;
-        let count = rows.len();
-        let mut work = tokio::task::JoinSet::new();
-        for row in rows {
+        side_by_side(rows, |row| {
             let desk = self.clone();
-            work.spawn(async move { desk.work_event(&row).await });
-        }
-        while let Some(done) = work.join_next().await {
-            done.unwrap_or_else(|panic| {
-                tracing::error!(%panic, "an event panicked; its lease ends and it is tried again");
-                Ok(())
-            })?;
-        }
-        Ok(count)
+            async move { desk.work_event(&row).await }
+        })
+        .await
     }
 
     async fn work_event(&self, row: &Waiting) -> Result<(), OrdersError> {
@@ -146,7 +138,7 @@ impl Desk {
                     )
                     .bind(&row.id)
                     .bind(error.to_string())
-                    .bind(back_off(row.attempts).as_secs_f64())
+                    .bind(pause(row.attempts))
                     .execute(&self.pg)
                     .await?;
                 }

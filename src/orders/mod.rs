@@ -17,6 +17,7 @@ mod effects;
 mod error;
 mod event_cancelled;
 mod inbox;
+mod lease;
 mod log;
 mod money_back;
 mod payment;
