@@ -3,6 +3,7 @@
 mod a_crash_loses_nothing;
 mod a_race_has_one_winner_a_seat;
 mod accounts_are_safe;
+mod an_operator_sees_what_happens;
 mod an_order_ends_as_its_payment_does;
 mod an_outage_is_told_quickly_and_ends_by_itself;
 mod bad_input_is_a_clear_problem;
