@@ -1,10 +1,10 @@
 //! Accounts and refresh tokens in Postgres. No transaction is open while a password is hashed.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rand::RngExt as _;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -246,7 +246,7 @@ async fn revoke(db: &mut PgConnection, family: Uuid) -> Result<(), AccountsError
 
 /// 256 random bits need no slow hash: nobody can guess what is behind it.
 fn hashed(token: &SecretString) -> Vec<u8> {
-    digest(&SHA256, token.expose_secret().as_bytes()).as_ref().to_vec()
+    Sha256::digest(token.expose_secret().as_bytes()).to_vec()
 }
 
 fn check(name: &str, email: &str, password: &str) -> Result<(), AccountsError> {

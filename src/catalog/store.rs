@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
@@ -375,7 +375,7 @@ impl Catalog {
 fn etag(document: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(32);
-    for byte in &digest(&SHA256, document).as_ref()[..16] {
+    for byte in &Sha256::digest(document)[..16] {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
     }
     text
