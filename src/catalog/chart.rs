@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use super::document::{Category, Document, RowPart, SeatPart};
+use super::drawing;
 use crate::ids::{EventId, Ordinal};
 use crate::money::Currency;
 
@@ -272,102 +272,6 @@ impl Chart {
 
     /// The drawing that everybody gets, made once.
     pub fn public_json(&self) -> Bytes {
-        self.public.get_or_init(|| self.draw()).clone()
+        self.public.get_or_init(|| drawing::draw(self.event_id, &self.etag, &self.document)).clone()
     }
-
-    fn draw(&self) -> Bytes {
-        let key = |at: u16| self.category(at).key.as_str();
-        let sections = (self.document.sections.iter())
-            .map(|section| DrawnSection {
-                key: &section.key,
-                name: &section.name,
-                category: key(section.category),
-                rows: (section.rows.iter())
-                    .map(|row| DrawnRow {
-                        name: &row.name,
-                        seats: (row.seats.iter())
-                            .map(|seat| DrawnSeat {
-                                id: format!("{}-{}-{}", section.key, row.name, seat.name),
-                                name: &seat.name,
-                                x: seat.x,
-                                y: seat.y,
-                                category: seat.category.map(key),
-                                accessible: seat.accessible,
-                            })
-                            .collect(),
-                    })
-                    .collect(),
-            })
-            .collect();
-        let areas = (self.document.areas.iter())
-            .map(|area| DrawnArea {
-                key: &area.key,
-                name: &area.name,
-                category: key(area.category),
-                capacity: area.capacity,
-                x: area.x,
-                y: area.y,
-                width: area.width,
-                height: area.height,
-            })
-            .collect();
-        let drawing = Drawing {
-            event_id: self.event_id,
-            version: &self.etag,
-            currency: self.document.currency,
-            categories: &self.document.categories,
-            sections,
-            areas,
-        };
-        Bytes::from(serde_json::to_vec(&drawing).expect("a drawing is plain data"))
-    }
-}
-
-/// The chart with coordinates: one unit is the distance of two neighbours, the stage is above.
-#[derive(Serialize)]
-struct Drawing<'a> {
-    event_id: EventId,
-    version: &'a str,
-    currency: Currency,
-    categories: &'a [Category],
-    sections: Vec<DrawnSection<'a>>,
-    areas: Vec<DrawnArea<'a>>,
-}
-
-#[derive(Serialize)]
-struct DrawnSection<'a> {
-    key: &'a str,
-    name: &'a str,
-    category: &'a str,
-    rows: Vec<DrawnRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct DrawnRow<'a> {
-    name: &'a str,
-    seats: Vec<DrawnSeat<'a>>,
-}
-
-#[derive(Serialize)]
-struct DrawnSeat<'a> {
-    id: String,
-    name: &'a str,
-    x: f32,
-    y: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    category: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    accessible: bool,
-}
-
-#[derive(Serialize)]
-struct DrawnArea<'a> {
-    key: &'a str,
-    name: &'a str,
-    category: &'a str,
-    capacity: u32,
-    x: f32,
-    y: f32,
-    width: f32,
-    height: f32,
 }

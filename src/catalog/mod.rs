@@ -4,8 +4,10 @@ mod chart;
 mod check;
 mod compile;
 mod document;
+mod drawing;
 mod form;
 mod layout;
+mod shelf;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,22 @@
 //! Events and charts in Postgres, and the charts that this node has read.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use tokio::sync::OnceCell;
 
 use super::chart::Chart;
 use super::check::{self, Faults};
 use super::compile::compile;
 use super::document::{Document, VERSION};
 use super::form::{EventPatch, NewEvent};
+use super::shelf::Shelf;
 use super::{CatalogError, Fault};
 use crate::ids::{AccountId, EventId};
 use crate::money::Currency;
 use crate::stores::postgres::within;
-
-/// Charts that a node keeps; a stadium's takes some tens of megabytes.
-const MOST_CHARTS: usize = 128;
 
 /// Whether an event can be sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -97,20 +93,11 @@ fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
     Some((moment.ok()?, id.parse().ok()?))
 }
 
-type Cell = Arc<OnceCell<Arc<Chart>>>;
-
-#[derive(Default)]
-struct Shelf {
-    charts: HashMap<EventId, Cell>,
-    numbers: HashMap<i32, EventId>,
-}
-
 /// The catalog. Clones share the charts that were read.
 #[derive(Clone)]
 pub struct Catalog {
     pg: PgPool,
-    /// Locked for a look-up at a time, never across an await.
-    shelf: Arc<Mutex<Shelf>>,
+    shelf: Shelf,
 }
 
 impl fmt::Debug for Catalog {
@@ -122,7 +109,7 @@ impl fmt::Debug for Catalog {
 impl Catalog {
     #[must_use]
     pub fn new(pg: PgPool) -> Self {
-        Self { pg, shelf: Arc::default() }
+        Self { pg, shelf: Shelf::default() }
     }
 
     /// Publishes an event. The same id again answers with the event that it made before.
@@ -286,12 +273,12 @@ impl Catalog {
 
     /// An event's chart. Read from Postgres once, however many ask at a time; afterwards no store is touched.
     pub async fn chart(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
-        let cell = self.cell(id);
+        let cell = self.shelf.place(id);
         match cell.get_or_try_init(|| self.read(id)).await {
             Ok(chart) => Ok(Arc::clone(chart)),
             Err(error) => {
                 // What is not there takes no room: an id that is asked for in a loop leaves nothing behind.
-                self.shelf().charts.remove(&id);
+                self.shelf.clear(id);
                 Err(error)
             }
         }
@@ -299,8 +286,7 @@ impl Catalog {
 
     /// The chart of the event with this number, which is what a hold's id says.
     pub async fn chart_by_number(&self, number: i32) -> Result<Arc<Chart>, CatalogError> {
-        let known = self.shelf().numbers.get(&number).copied();
-        let id = match known {
+        let id = match self.shelf.numbered(number) {
             Some(id) => id,
             None => {
                 within(async {
@@ -314,20 +300,6 @@ impl Catalog {
             }
         };
         self.chart(id).await
-    }
-
-    fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cell(&self, id: EventId) -> Cell {
-        let mut known = self.shelf();
-        if known.charts.len() >= MOST_CHARTS && !known.charts.contains_key(&id) {
-            // Whichever: one that is still in use is read again.
-            let some = known.charts.keys().next().copied();
-            some.map(|some| known.charts.remove(&some));
-        }
-        Arc::clone(known.charts.entry(id).or_default())
     }
 
     async fn read(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
@@ -351,7 +323,7 @@ impl Catalog {
         .await
         .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
         .map_err(|cause| CatalogError::Unreadable(id, cause.to_string()))?;
-        self.shelf().numbers.insert(number, id);
+        self.shelf.number(number, id);
         Ok(Arc::new(chart))
     }
 
@@ -365,9 +337,9 @@ impl Catalog {
         let chart = tokio::task::spawn_blocking(move || Arc::new(Chart::new(id, number, etag, document)))
             .await
             .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?;
-        let cell = self.cell(id);
+        let cell = self.shelf.place(id);
         cell.get_or_init(|| std::future::ready(chart)).await;
-        self.shelf().numbers.insert(number, id);
+        self.shelf.number(number, id);
         Ok(())
     }
 }

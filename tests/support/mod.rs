@@ -15,7 +15,7 @@ pub use self::client::{Answer, Client};
 pub use self::holdfast::{Holdfast, Node, webhook_secret};
 
 /// The longest that anything may take, on a machine that is busy with all the other tests.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks until there is an answer; fails the test, saying what it waited for, when there is none in time.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
