@@ -128,3 +128,22 @@ async fn without_stripe_a_checkout_waits_and_goes_on_as_the_same_order() {
     assert_eq!(holdfast.ledger_intents().await.len(), 1, "one PaymentIntent was made");
     holdfast.every_invariant_holds().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_is_there_is_not_built_again_whoever_asks() {
+    let holdfast = Holdfast::start().await;
+    let second = holdfast.second_node().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let hold = ada.holds_seats(event, &PAIR).await.expect(201);
+
+    // Somebody looked before the picture was there and asks now.
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let desk = if number % 2 == 0 { holdfast.app().desk.clone() } else { second.app.desk.clone() };
+        asking.spawn(async move { desk.rebuild(event).await.expect("the stores answer") });
+    }
+    asking.join_all().await;
+    assert_eq!(ada.get(&format!("/v1/holds/{}", id(&hold))).await.expect(200)["status"], "held");
+    ada.checks_out(&hold).await;
+}

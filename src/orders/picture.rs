@@ -11,7 +11,7 @@ use crate::catalog::{Chart, Event, EventState};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
-use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Planes, Repair, Rules, SeatState, Truth};
+use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Planes, Repair, Rules, SeatState, SeatsError, Truth};
 use crate::stores::postgres::{Outage, within};
 
 /// A held claim whose deadline has passed belongs to an order that is still being closed: it keeps its flag for
@@ -53,10 +53,15 @@ impl Desk {
 
     /// Opens a new event for holds. Safe to repeat; an event that is open stays as it is.
     pub async fn open(&self, event: EventId) -> Result<(), OrdersError> {
-        if self.seats.epoch(event).await?.is_none() {
-            self.rebuild(event).await?;
+        // A worker may have found the event first and be at it: then its picture is waited for, so that whoever is
+        // told of the event can hold its seats.
+        for _ in 0..200 {
+            if self.seats.epoch(event).await?.is_some() || self.rebuild(event).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
+        Err(SeatsError::NotReady(event).into())
     }
 
     /// Rebuilds an event's picture from its claims under a new epoch. One node does it; another that comes at the
@@ -74,6 +79,18 @@ impl Desk {
         .await?;
         if !mine {
             return Ok(false);
+        }
+        // Whoever asked may have looked before another rebuild was done. A picture of the present epoch is left alone:
+        // loading it anew would drop every hold that is not at checkout.
+        let (present,): (i32,) = within::<_, Outage>(async {
+            Ok(sqlx::query_as("select epoch from events where id = $1")
+                .bind(event)
+                .fetch_one(&mut *lock)
+                .await?)
+        })
+        .await?;
+        if self.seats.epoch(event).await? == Some(present) {
+            return Ok(true);
         }
         let begun = std::time::Instant::now();
         let chart = self.catalog.chart(event).await?;
