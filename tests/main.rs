@@ -8,6 +8,7 @@ mod an_order_ends_as_its_payment_does;
 mod an_outage_is_told_quickly_and_ends_by_itself;
 mod bad_input_is_a_clear_problem;
 mod events_are_what_was_published;
+mod local_servers_live_and_die_with_us;
 mod one_command_opens_for_business;
 mod payments_are_made_once;
 mod payments_page_tells_the_truth;

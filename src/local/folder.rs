@@ -1,18 +1,27 @@
 //! The folder of a stack: ours by a marker, used by one process at a time, reachable by its servers.
 
-use std::fs::{self, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use std::{env, io};
 
 use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest as _, Sha256};
 
 use super::server::RunAs;
 use super::{StackError, StackSettings};
 
 /// Written into every folder that is ours: what has none is never emptied.
 const MARKER: &str = "holdfast-stack";
+
+/// Where root keeps the data of folders that the servers cannot reach.
+const SYSTEM: &str = "/var/lib/holdfast";
+
+/// How long the servers of a run that was just killed may take to end before their folder counts as in use.
+const LAST_BREATH: Duration = Duration::from_secs(3);
 
 /// What `fresh` removes; anything else in the folder is somebody else's.
 const OURS: [&str; 6] = ["redis", "postgres", "postgres.new", "secrets", "sandbox.journal", "logs"];
@@ -21,8 +30,9 @@ const OURS: [&str; 6] = ["redis", "postgres", "postgres.new", "secrets", "sandbo
 pub struct Folder {
     dir: PathBuf,
     sockets: PathBuf,
-    /// Held for as long as we live; the kernel lets go of it, however we end.
-    _lock: Option<File>,
+    /// Held by us and by every server that we start: the kernel lets go of it when the last of them has ended,
+    /// however that happens. `None` beside a stack that another process runs.
+    lock: Option<File>,
 }
 
 impl Folder {
@@ -32,15 +42,34 @@ impl Folder {
         make_private(&dir, run_as)?;
         // As one path, so that two ways to write it are one folder and one lock.
         let dir = dir.canonicalize().map_err(StackError::io(format!("opening {}", dir.display())))?;
+        if run_as.is_some_and(|user| !may_pass(&dir, user)) {
+            return Err(StackError::OutOfReach(dir));
+        }
         claim(&dir)?;
-        let lock = lock(&dir)?.ok_or_else(|| StackError::InUse(dir.clone()))?;
+        let lock = lock_within(LAST_BREATH, &dir)?.ok_or_else(|| StackError::InUse(dir.clone()))?;
         if settings.fresh {
             empty(&dir)?;
         }
         let sockets = socket_folder(&dir);
         make_private(&sockets, run_as)?;
         make_private(&dir.join("logs"), run_as)?;
-        Ok(Self { dir, sockets, _lock: Some(lock) })
+        Ok(Self { dir, sockets, lock: Some(lock) })
+    }
+
+    /// Removes a folder of ours that nobody uses, and all that belongs to it.
+    pub fn remove(dir: &Path) -> Result<(), StackError> {
+        let what = || format!("removing {}", dir.display());
+        let dir = dir.canonicalize().map_err(StackError::io(what()))?;
+        if !dir.join(MARKER).exists() {
+            return Err(StackError::NotOurs(dir));
+        }
+        let lock = lock(&dir)?.ok_or_else(|| StackError::InUse(dir.clone()))?;
+        empty(&dir)?;
+        fs::remove_file(dir.join(MARKER)).map_err(StackError::io(what()))?;
+        // Somebody else's things may lie in it, too: those stay.
+        let _ = fs::remove_dir(&dir);
+        drop(Self { sockets: socket_folder(&dir), dir, lock: Some(lock) });
+        Ok(())
     }
 
     /// The folder of a stack that runs already.
@@ -51,7 +80,7 @@ impl Folder {
         if free || !dir.join(MARKER).exists() {
             return Err(StackError::NotRunning(dir));
         }
-        Ok(Self { sockets: socket_folder(&dir), dir, _lock: None })
+        Ok(Self { sockets: socket_folder(&dir), dir, lock: None })
     }
 
     pub fn dir(&self) -> &Path {
@@ -79,6 +108,20 @@ impl Folder {
     pub fn redis_socket(&self) -> PathBuf {
         self.sockets.join("redis.sock")
     }
+
+    /// A share in the lock, for a server to keep until it ends.
+    pub fn share(&self) -> io::Result<Option<File>> {
+        self.lock.as_ref().map(File::try_clone).transpose()
+    }
+}
+
+impl Drop for Folder {
+    /// The sockets lie where everybody's temporary files are, and would be left there for ever.
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            let _ = fs::remove_dir_all(&self.sockets);
+        }
+    }
 }
 
 /// A folder of the current one, where the servers can reach it; else one of the system's, named after it.
@@ -87,21 +130,37 @@ fn chosen(given: Option<&Path>, run_as: Option<RunAs>) -> Result<PathBuf, StackE
         return Ok(dir.to_owned());
     }
     let here = env::current_dir().map_err(StackError::io("finding the current folder"))?;
-    if run_as.is_none() || everybody_may_pass(&here) {
+    if run_as.is_none_or(|user| may_pass(&here, user)) {
         return Ok(here.join(".holdfast"));
     }
-    Ok(Path::new("/var/lib/holdfast").join(name_of(&here)))
+    if !Path::new(SYSTEM).exists() {
+        let made = fs::create_dir_all(SYSTEM);
+        // Whatever root's umask is: the servers must get through it.
+        made.and_then(|()| fs::set_permissions(SYSTEM, Permissions::from_mode(0o755)))
+            .map_err(StackError::io(format!("making {SYSTEM}")))?;
+    }
+    Ok(Path::new(SYSTEM).join(name_of(&here)))
 }
 
 /// As root the servers are somebody else, who cannot pass through a folder like root's home.
-fn everybody_may_pass(dir: &Path) -> bool {
-    dir.ancestors().all(|part| part.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+fn may_pass(dir: &Path, user: RunAs) -> bool {
+    dir.ancestors().all(|part| {
+        part.metadata().is_ok_and(|meta| {
+            let execute = match () {
+                () if meta.uid() == user.uid => 0o100,
+                () if meta.gid() == user.gid => 0o010,
+                () => 0o001,
+            };
+            meta.permissions().mode() & execute != 0
+        })
+    })
 }
 
+/// The same for every build of ours, because data is found by it.
 fn name_of(dir: &Path) -> String {
-    let mut hasher = DefaultHasher::new();
-    dir.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    let digest = Sha256::digest(dir.as_os_str().as_bytes());
+    let short = digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    format!("{short:016x}")
 }
 
 /// The path of a socket may have 107 bytes, and a folder of data may lie deeper than that.
@@ -141,26 +200,39 @@ fn claim(dir: &Path) -> Result<(), StackError> {
         return Ok(());
     }
     let mut things = fs::read_dir(dir).map_err(StackError::io(format!("reading {}", dir.display())))?;
-    if things.next().is_some() {
+    // Another start may mark it in this very moment: the lock then decides between us.
+    if things.any(|thing| thing.is_ok_and(|thing| thing.file_name() != MARKER)) {
         return Err(StackError::NotOurs(dir.to_owned()));
     }
     fs::write(&marker, "Data of holdfast's embedded Redis and Postgres. `holdfast dev --fresh` empties it.\n")
         .map_err(StackError::io(format!("marking {}", dir.display())))
 }
 
+/// `None` when somebody else still has it when time is up.
+fn lock_within(patience: Duration, dir: &Path) -> Result<Option<File>, StackError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let lock = lock(dir)?;
+        if lock.is_some() || Instant::now() >= deadline {
+            return Ok(lock);
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// `None` when somebody else has it.
 fn lock(dir: &Path) -> Result<Option<File>, StackError> {
     let path = dir.join(MARKER);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(StackError::io(format!("opening {}", path.display())))?;
+    let failed = |error: io::Error| StackError::io(format!("locking {}", path.display()))(error);
+    let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(StackError::io(format!("locking {}", path.display()))(error.into())),
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        Err(error) => return Err(failed(error.into())),
     }
+    // Whoever had it may have removed it before letting go: a lock on a file that is gone keeps nobody out.
+    let (ours, there) = (file.metadata().map_err(failed)?, path.metadata().map_err(failed)?);
+    Ok((ours.ino() == there.ino()).then_some(file))
 }
 
 fn empty(dir: &Path) -> Result<(), StackError> {

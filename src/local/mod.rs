@@ -47,6 +47,14 @@ pub enum StackError {
     InUse(PathBuf),
     #[error("{0} is not a folder of holdfast's: it is not touched")]
     NotOurs(PathBuf),
+    #[error(
+        "the user that runs the servers cannot reach {0}: name another folder with --data (HOLDFAST_DATA)"
+    )]
+    OutOfReach(PathBuf),
+    #[error(
+        "the data in {0} is of Postgres {1}, which is not installed: install it, or start over with --fresh"
+    )]
+    OtherVersion(PathBuf, String),
     #[error("no holdfast runs on {0}")]
     NotRunning(PathBuf),
     #[error("{server} did not start; the end of its log {log}:\n{tail}", log = .log.display())]
@@ -74,12 +82,13 @@ pub struct Stack(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    folder: Folder,
-    run_as: Option<RunAs>,
-    durable: bool,
     // Only ever locked for the moment of a start or a stop, never across an await.
     redis: Mutex<Option<Server>>,
     postgres: Mutex<Option<Server>>,
+    run_as: Option<RunAs>,
+    durable: bool,
+    // Last, because fields are dropped in this order: the servers must have ended before the folder is let go.
+    folder: Folder,
 }
 
 impl Stack {
@@ -116,6 +125,11 @@ impl Stack {
         })))
     }
 
+    /// Removes the folder of a stack that nobody uses, data and all.
+    pub fn remove(dir: &Path) -> Result<(), StackError> {
+        Folder::remove(dir)
+    }
+
     /// Starts Redis, unless it runs.
     pub async fn start_redis(&self) -> Result<(), StackError> {
         let folder = &self.0.folder;
@@ -137,7 +151,14 @@ impl Stack {
         let folder = &self.0.folder;
         let data = folder.path("postgres");
         let version = fs::read_to_string(data.join("PG_VERSION")).ok();
-        let programs = programs::postgres(env::var_os("PATH").as_deref(), version.as_deref().map(str::trim))?;
+        let installed = programs::postgres(env::var_os("PATH").as_deref())?;
+        let programs = match version.as_deref().map(str::trim) {
+            None => &installed[0],
+            Some(version) => installed
+                .iter()
+                .find(|programs| programs.major_version().as_deref() == Some(version))
+                .ok_or_else(|| StackError::OtherVersion(folder.dir().to_owned(), version.to_owned()))?,
+        };
         if version.is_none() {
             self.init_postgres(&programs.initdb, &data).await?;
         }
@@ -187,7 +208,8 @@ impl Stack {
 
     fn spawn(&self, command: Command, log: &Path, signals: (Signal, Signal)) -> Result<Server, StackError> {
         let what = format!("starting {}", command.get_program().display());
-        Server::start(command, self.0.run_as, log, signals).map_err(StackError::io(what))
+        let share = self.0.folder.share().map_err(StackError::io("sharing the folder's lock"))?;
+        Server::start(command, self.0.run_as, share, log, signals).map_err(StackError::io(what))
     }
 
     /// Where the data is.

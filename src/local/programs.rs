@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A program that the stack needs is not installed.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +35,8 @@ pub fn redis(path: Option<&OsStr>) -> Result<PathBuf, Missing> {
     found.ok_or(Missing { program: "redis-server" })
 }
 
-/// Postgres, the newest that is installed, or the one of this major version where data was made by it.
-pub fn postgres(path: Option<&OsStr>, version: Option<&str>) -> Result<PostgresPrograms, Missing> {
+/// Every Postgres that is installed, the one to prefer first; never none.
+pub fn postgres(path: Option<&OsStr>) -> Result<Vec<PostgresPrograms>, Missing> {
     let mut folders: Vec<PathBuf> = folders(path)
         .iter()
         .filter_map(|folder| folder.join("initdb").canonicalize().ok())
@@ -48,14 +49,19 @@ pub fn postgres(path: Option<&OsStr>, version: Option<&str>) -> Result<PostgresP
         let programs = PostgresPrograms { initdb: folder.join("initdb"), postgres: folder.join("postgres") };
         (is_program(&programs.initdb) && is_program(&programs.postgres)).then_some(programs)
     };
-    let mut installed = folders.into_iter().filter_map(whole);
-    let found = match version {
-        Some(version) => installed.find(|programs| {
-            programs.postgres.components().any(|part| part.as_os_str() == OsStr::new(version))
-        }),
-        None => installed.next(),
-    };
-    found.ok_or(Missing { program: "postgres" })
+    let installed: Vec<_> = folders.into_iter().filter_map(whole).collect();
+    if installed.is_empty() { Err(Missing { program: "postgres" }) } else { Ok(installed) }
+}
+
+impl PostgresPrograms {
+    /// `15` of `postgres (PostgreSQL) 15.18 (Debian …)`: only Debian has it in the path, too.
+    pub fn major_version(&self) -> Option<String> {
+        let answer = Command::new(&self.postgres).arg("--version").output().ok()?;
+        let text = String::from_utf8(answer.stdout).ok()?;
+        let full = text.split_whitespace().nth(2)?;
+        let digits = full.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(full.len());
+        (digits > 0).then(|| full[..digits].to_owned())
+    }
 }
 
 /// Debian's versioned folders, newest first.
@@ -84,6 +90,8 @@ fn is_program(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -92,6 +100,28 @@ mod tests {
         let missing = redis(Some(nowhere)).expect_err("nothing is on this path");
         assert!(missing.to_string().contains("apt-get install redis-server postgresql"));
         assert!(missing.to_string().contains("DATABASE_URL"));
-        assert_eq!(postgres(Some(nowhere), None).expect_err("nothing").program, "postgres");
+        assert_eq!(postgres(Some(nowhere)).expect_err("nothing").program, "postgres");
+    }
+
+    #[test]
+    fn the_version_of_postgres_is_known_wherever_it_lies() {
+        let dir = env::temp_dir().join(format!("holdfast-programs-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        for (said, version) in [
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", Some("15")),
+            ("postgres (PostgreSQL) 17.0", Some("17")),
+            ("postgres (PostgreSQL) 18beta1", Some("18")),
+            ("postgres: not what you think", None),
+        ] {
+            for name in ["initdb", "postgres"] {
+                let script = format!("#!/bin/sh\necho '{said}'\n");
+                std::fs::write(dir.join(name), script).unwrap();
+                std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            let found = postgres(Some(dir.as_os_str())).expect("it is on the path");
+            assert_eq!(found[0].postgres, dir.join("postgres"));
+            assert_eq!(found[0].major_version().as_deref(), version, "{said}");
+        }
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -14,6 +14,9 @@ use super::{StackError, lock};
 /// A data folder of any size that we would make is replayed well within this.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long one question may go unanswered before it is asked again.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// Asks again until the server answers; says why when it ended instead.
 pub async fn wait<F>(
     name: &'static str,
@@ -26,7 +29,8 @@ where
 {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        if answers().await {
+        // One that takes the connection and never answers must not hold us up either.
+        if tokio::time::timeout(ANSWER, answers()).await.unwrap_or(false) {
             return Ok(());
         }
         let ended = match &mut *lock(server) {

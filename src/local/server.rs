@@ -1,5 +1,6 @@
 //! One server that we started: it dies with us, whatever kills us.
 
+use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,6 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
 
 /// How long a server may take to stop politely before it is killed.
@@ -49,9 +51,13 @@ pub struct Server {
 
 impl Server {
     /// Starts a program that will get `at_our_death` when we end, however we end.
+    ///
+    /// It keeps its share of the folder's lock until it has ended itself: a start right after a kill waits for it,
+    /// because two servers on the same data would ruin it.
     pub fn start(
         mut command: Command,
         run_as: Option<RunAs>,
+        share: Option<File>,
         log: &Path,
         (polite, at_our_death): (Signal, Signal),
     ) -> io::Result<Self> {
@@ -60,12 +66,17 @@ impl Server {
         if let Some(RunAs { uid, gid }) = run_as {
             command.gid(gid).uid(uid);
         }
+        // Ctrl-C at a terminal is for us: the servers are needed until what is in flight is finished.
+        command.process_group(0);
         let parent = getpid();
         #[expect(unsafe_code, reason = "tying a child's life to ours can only be said between fork and exec")]
-        // SAFETY: the closure runs in the forked child and makes two system calls, both async-signal-safe, and
+        // SAFETY: the closure runs in the forked child, makes system calls that are async-signal-safe, and
         // allocates nothing.
         unsafe {
             command.pre_exec(move || {
+                if let Some(share) = &share {
+                    fcntl_setfd(share, FdFlags::empty())?;
+                }
                 set_parent_process_death_signal(Some(at_our_death))?;
                 // We may have died before the line above: then nobody would ever send that signal.
                 if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }

@@ -42,17 +42,19 @@ pub async fn start(durable: bool) -> Stack {
     stack
 }
 
+/// One a user, so that who tested first keeps nobody else from testing.
 fn folder() -> PathBuf {
-    std::env::temp_dir().join("holdfast-tests")
+    let user = rustix::process::geteuid().as_raw();
+    std::env::temp_dir().join(format!("holdfast-tests-{user}"))
 }
 
 /// Removes what earlier runs, which may have been killed, left behind.
 fn forget_the_dead() {
     let Ok(runs) = std::fs::read_dir(folder()) else { return };
     for run in runs.filter_map(Result::ok).map(|entry| entry.path()) {
-        if Stack::running(Some(&run)).is_err() && !belongs_to_the_living(&run) {
+        if !belongs_to_the_living(&run) {
             // Another run may be tidying up, too.
-            let _ = std::fs::remove_dir_all(&run);
+            let _ = Stack::remove(&run);
         }
     }
 }
