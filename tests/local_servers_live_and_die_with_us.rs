@@ -38,6 +38,7 @@ impl Drop for Place {
         for server in working_in(&self.0) {
             signal(server.id, Signal::KILL);
         }
+        let _ = Stack::remove(&self.data());
         let _ = fs::remove_dir_all(&self.0);
     }
 }
