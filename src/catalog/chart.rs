@@ -26,7 +26,8 @@ pub struct Chart {
     /// The ordinals of each section, and of each category's seats in maximal runs.
     sections: Vec<Range<Ordinal>>,
     categories: Vec<Vec<Range<Ordinal>>>,
-    public: OnceLock<Bytes>,
+    /// Gzipped, since that is how nearly everybody wants it, and a stadium's takes megabytes otherwise.
+    drawing: OnceLock<Bytes>,
 }
 
 /// A place as people know it.
@@ -70,7 +71,7 @@ impl Chart {
             sections: Vec::new(),
             categories: vec![Vec::new(); document.categories.len()],
             document,
-            public: OnceLock::new(),
+            drawing: OnceLock::new(),
         };
         chart.index();
         chart
@@ -270,8 +271,10 @@ impl Chart {
         &self.etag
     }
 
-    /// The drawing that everybody gets, made once.
-    pub fn public_json(&self) -> Bytes {
-        self.public.get_or_init(|| drawing::draw(self.event_id, &self.etag, &self.document)).clone()
+    /// The drawing that everybody gets: JSON, gzipped, made once.
+    pub fn drawing(&self) -> Bytes {
+        self.drawing
+            .get_or_init(|| drawing::pack(&drawing::draw(self.event_id, &self.etag, &self.document)))
+            .clone()
     }
 }

@@ -1,14 +1,32 @@
 //! The chart as everybody gets it: names and coordinates, and nothing of ordinals.
 
+use std::io::{Read as _, Write as _};
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::document::{Category, Document};
 use crate::ids::EventId;
 use crate::money::Currency;
 
+/// What is sent to whoever takes gzip.
+pub fn pack(drawing: &[u8]) -> Bytes {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(drawing).and_then(|()| packer.finish()).expect("memory takes what is written").into()
+}
+
+/// What is sent to whoever does not.
+pub fn unpack(packed: &[u8]) -> Vec<u8> {
+    let mut drawing = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut drawing).expect("what was packed here unpacks");
+    drawing
+}
+
 /// The whole drawing as JSON.
-pub fn draw(event_id: EventId, version: &str, chart: &Document) -> Bytes {
+pub fn draw(event_id: EventId, version: &str, chart: &Document) -> Vec<u8> {
     let key = |at: u16| chart.categories[usize::from(at)].key.as_str();
     let sections = (chart.sections.iter())
         .map(|section| DrawnSection {
@@ -52,7 +70,7 @@ pub fn draw(event_id: EventId, version: &str, chart: &Document) -> Bytes {
         sections,
         areas,
     };
-    Bytes::from(serde_json::to_vec(&drawing).expect("a drawing is plain data"))
+    serde_json::to_vec(&drawing).expect("a drawing is plain data")
 }
 
 /// The chart with coordinates: one unit is the distance of two neighbours, the stage is above.

@@ -16,6 +16,7 @@ use std::fmt;
 
 pub use self::chart::{Area, Chart, SeatInfo, Section};
 pub use self::document::Category;
+pub use self::drawing::unpack as unpack_drawing;
 pub use self::form::{
     AreaForm, CategoryForm, EventPatch, NewEvent, RowForm, SeatForm, SeatsForm, SectionForm,
 };

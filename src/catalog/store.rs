@@ -324,7 +324,9 @@ impl Catalog {
         .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
         .map_err(|cause| CatalogError::Unreadable(id, cause.to_string()))?;
         self.shelf.number(number, id);
-        Ok(Arc::new(chart))
+        let chart = Arc::new(chart);
+        draw_ahead(&chart);
+        Ok(chart)
     }
 
     async fn put_on_shelf(
@@ -337,11 +339,18 @@ impl Catalog {
         let chart = tokio::task::spawn_blocking(move || Arc::new(Chart::new(id, number, etag, document)))
             .await
             .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?;
+        draw_ahead(&chart);
         let cell = self.shelf.place(id);
         cell.get_or_init(|| std::future::ready(chart)).await;
         self.shelf.number(number, id);
         Ok(())
     }
+}
+
+/// Makes the drawing before the first customer asks for it: a stadium's takes a good part of a second.
+fn draw_ahead(chart: &Arc<Chart>) {
+    let chart = Arc::clone(chart);
+    tokio::task::spawn_blocking(move || chart.drawing());
 }
 
 fn etag(document: &[u8]) -> String {

@@ -61,9 +61,10 @@ fn resources() -> OpenApiRouter<AppState> {
 /// The whole service. Layers are listed from the handler outwards; each needs what stands below it.
 pub fn router(app: App) -> Router {
     let app = AppState::from(app);
+    let pays_at_stripe = app.config.stripe_publishable_key.is_some() && app.config.pay_page_url.is_none();
     let (calls, api) = resources().split_for_parts();
     calls
-        .merge(pages::router(&openapi::finish(&api)))
+        .merge(pages::router(&openapi::finish(&api), pays_at_stripe))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
         // Intake has bounded the body already, route by route.

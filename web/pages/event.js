@@ -1,0 +1,51 @@
+// @ts-check
+/** One event: how many, where, and the hold that makes it theirs for a while. */
+
+import {fill, h} from '../dom.js';
+import {brief, whole} from '../format.js';
+import '../map/seat-map.js';
+import {Basket} from '../parts/basket.js';
+import {button, fillPage, openPage} from '../parts/frame.js';
+import {party} from '../parts/party.js';
+import {t} from '../text.js';
+
+const page = openPage(t('events.title'));
+const id = location.pathname.split('/')[2];
+
+fillPage(page, async () => {
+  const event = await page.api.get(`/v1/events/${id}`);
+  page.name(event.title);
+  const map = h('seat-map', {event: id});
+  const says = h('p', {class: 'notice', role: 'status', hidden: true});
+  const badge = h('span', {class: 'badge'});
+  const basket = new Basket(page, event, map);
+  const sells = ['on_sale', 'sold_out'].includes(event.status);
+  page.show(
+    h('div', {class: 'event-head'}, h('h1', {}, event.title), badge),
+    h('p', {class: 'quiet'}, [whole(event.starts_at), event.venue].filter(Boolean).join(' · ')),
+    event.description && h('p', {}, event.description), says,
+    h('div', {class: 'event'},
+      sells && party(event, (wish) => basket.best(wish), page.say, (words, act, kind) => button(page, words, act, kind)),
+      map, sells && basket.element));
+  // Whoever does not point at things finds the list before anything else.
+  document.querySelector('.skip')?.after(h('a', {class: 'skip', href: '#content', click: (/** @type {Event} */ press) => {
+    press.preventDefault();
+    map.openList();
+  }}, t('list.skip')));
+
+  /** What is to be said of the sale, as it stands now. */
+  const tell = () => {
+    const free = map.picture?.counts[0];
+    const status = event.status === 'on_sale' && free === 0 ? 'sold_out' : event.status === 'sold_out' && free > 0 ? 'on_sale' : event.status;
+    if (badge.dataset.status === status) return;
+    badge.dataset.status = status;
+    badge.textContent = t(`status.${status}`);
+    const words = {
+      scheduled: () => t('event.opens', {when: brief(event.sale_starts_at)}), closed: () => t('event.closed'),
+      cancelled: () => t('event.cancelled'), sold_out: () => t('event.sold-out')}[status];
+    says.hidden = !words;
+    fill(says, words?.() ?? '');
+  };
+  tell();
+  map.addEventListener('picture', tell);
+}, t('event.missing'));
