@@ -1,8 +1,10 @@
 //! Every setting, once: a flag, an environment variable, a default and the reason for it.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,6 +15,31 @@ pub enum PaymentFailed {
     Release,
     /// The order stays payable until its deadline.
     Keep,
+}
+
+/// Somebody's pages, as browsers name where they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Any,
+    One(HeaderValue),
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let refused =
+            || format!("{text} is no origin: write https://host or https://host:port, and nothing behind it");
+        let url = reqwest::Url::parse(text).map_err(|_| refused())?;
+        // A browser sends an origin just as it is written here, or it is not the same.
+        let is_whole = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
+        let value = HeaderValue::from_str(text).map_err(|_| refused())?;
+        if is_whole { Ok(Self::One(value)) } else { Err(refused()) }
+    }
 }
 
 /// How log lines are written.
@@ -34,6 +61,11 @@ pub struct Config {
     /// The address under which customers reach this service; used in links. Default: http://LISTEN_ADDR.
     #[arg(long, env = "PUBLIC_URL")]
     pub public_url: Option<String>,
+
+    /// Origins whose pages may call this service, comma-separated: https://tickets.example. `*` allows all, which
+    /// is safe for what it allows: no cookie is ever read, and a token must be sent on purpose.
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
 
     /// Postgres: postgres://user:password@host/database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -217,4 +249,27 @@ impl Config {
 fn is_weak(secret: &str) -> bool {
     let different = secret.bytes().collect::<std::collections::HashSet<_>>().len();
     secret.len() < 32 || different < 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host_and_nothing_else() {
+        assert_eq!("*".parse(), Ok(Origin::Any));
+        for good in ["https://tickets.example", "http://127.0.0.1:8081"] {
+            assert_eq!(good.parse(), Ok(Origin::One(HeaderValue::from_static(good))));
+        }
+        for bad in [
+            "tickets.example",
+            "https://tickets.example/",
+            "https://tickets.example/shop",
+            "ftp://a",
+            "",
+            "null",
+        ] {
+            assert!(bad.parse::<Origin>().is_err_and(|why| why.contains("is no origin")), "{bad}");
+        }
+    }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::chart::Chart;
 use super::check::{self, Faults};
 use super::compile::compile;
 use super::document::{Document, VERSION};
+use super::drawing::draw;
 use super::form::{EventPatch, NewEvent};
 use super::shelf::Shelf;
 use super::{CatalogError, Fault};
@@ -214,6 +216,37 @@ impl Catalog {
             .await?)
         })
         .await
+    }
+
+    /// An organiser's events, or everybody's, newest first, after the given one.
+    pub async fn newest(
+        &self,
+        organiser: Option<AccountId>,
+        after: Option<EventId>,
+        limit: i64,
+    ) -> Result<Vec<Event>, CatalogError> {
+        within(async {
+            Ok(sqlx::query_as(
+                "select * from events
+                  where ($1::uuid is null or organiser_id = $1) and ($2::uuid is null or id < $2)
+                  order by id desc limit $3",
+            )
+            .bind(organiser)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.pg)
+            .await?)
+        })
+        .await
+    }
+
+    /// The drawing of a form's chart; nothing is stored.
+    pub async fn preview(&self, form: NewEvent) -> Result<Vec<u8>, CatalogError> {
+        let nobody = EventId(Uuid::nil());
+        tokio::task::spawn_blocking(move || compile(&form).map(|chart| draw(nobody, "preview", &chart)))
+            .await
+            .map_err(|panic| CatalogError::Unreadable(nobody, panic.to_string()))?
+            .map_err(CatalogError::Invalid)
     }
 
     /// Events whose seats can still change hands, by sale or by refund: those that are not over for more than a month.

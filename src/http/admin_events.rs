@@ -1,7 +1,7 @@
 //! What organisers do with their own events, and administrators with all of them.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,8 +10,9 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::events::EventBody;
-use super::extract::{Json, Organiser, Path};
+use super::extract::{Json, Organiser, Path, Query};
 use super::idempotency::Operation;
+use super::pagination::{Page, Paged};
 use super::problem::{Code, FieldFault, Problem, ProblemBody};
 use crate::accounts::Role;
 use crate::catalog::{Chart, Event, EventPatch, NewEvent};
@@ -21,7 +22,8 @@ use crate::seats::{MOST_SEATS, SeatsError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(create))
+        .routes(routes!(create, list))
+        .routes(routes!(preview))
         .routes(routes!(change))
         .routes(routes!(cancel))
         .routes(routes!(block))
@@ -62,6 +64,62 @@ async fn create(
     app.desk.open(event.id).await?;
     let location = [(header::LOCATION, format!("/v1/events/{}", event.id))];
     Ok((StatusCode::CREATED, location, Json(EventBody::of(event, None))).into_response())
+}
+
+/// An event as its organiser sees it.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnEvent {
+    #[serde(flatten)]
+    event: EventBody,
+    /// Null, as the three that follow, while nobody can count: the event is being prepared.
+    available: Option<u32>,
+    held: Option<u32>,
+    sold: Option<u32>,
+    blocked: Option<u32>,
+}
+
+/// Your own events, newest first; to administrators, all.
+#[utoipa::path(
+    get, path = "/v1/admin/events", tag = "admin", security(("bearer" = [])), params(Page),
+    responses((status = 200, description = "A page of events", body = Paged<OwnEvent>)),
+)]
+async fn list(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Query(page): Query<Page>,
+) -> Result<Json<Paged<OwnEvent>>, Problem> {
+    let whose = (organiser.0.role != Role::Admin).then(|| organiser.id());
+    let events = app.catalog.newest(whose, page.after()?.map(EventId), page.limit_and_one()).await?;
+    let paged = Paged::cut(events, &page, |event: &Event| event.id);
+    let mut items = Vec::with_capacity(paged.items.len());
+    for event in paged.items {
+        let counts = app.pictures.view(event.id).await.ok().map(|view| view.counts);
+        items.push(OwnEvent {
+            event: EventBody::of(event, counts.map(|counts| counts.free)),
+            available: counts.map(|counts| counts.free),
+            held: counts.map(|counts| counts.held),
+            sold: counts.map(|counts| counts.sold),
+            blocked: counts.map(|counts| counts.blocked),
+        });
+    }
+    Ok(Json(Paged { items, next: paged.next }))
+}
+
+/// Draws the chart of an event that is not there yet, and stores nothing.
+///
+/// The answer is what `GET /v1/events/{id}/seats` would give, or every fault of the form.
+#[utoipa::path(
+    post, path = "/v1/admin/charts/preview", tag = "admin", security(("bearer" = [])), request_body = NewEvent,
+    responses((status = 200, description = "The chart", body = serde_json::Value)),
+)]
+async fn preview(
+    State(app): State<AppState>,
+    _organiser: Organiser,
+    Json(form): Json<NewEvent>,
+) -> Result<Response, Problem> {
+    let drawing = app.catalog.preview(form).await?;
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((kind, drawing).into_response())
 }
 
 /// Changes what an event says of itself, its sale window and its limits.

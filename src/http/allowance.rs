@@ -11,6 +11,9 @@ const PROMPT: Duration = Duration::from_millis(1800);
 /// Calls that wait for Stripe, or that compile and store a stadium.
 const PATIENT: Duration = Duration::from_secs(20);
 
+/// Draws a chart and changes nothing.
+const PREVIEW: &str = "/v1/admin/charts/preview";
+
 const ORDINARY_BODY: usize = 2 << 20;
 /// A chart of 100,000 seats with coordinates is about half of this.
 const CHART_BODY: usize = 32 << 20;
@@ -52,17 +55,18 @@ impl Allowance {
                 | "/v1/holds/{id}" // of an order: its payment is cancelled first
                 | "/v1/admin/orders/{id}/refund"
                 | "/v1/admin/events"
+                | PREVIEW
                 | "/v1/admin/events/{id}/cancel",
             ) => Some(PATIENT),
             _ => Some(PROMPT),
         };
         let body = match (method.as_str(), route) {
-            ("POST", "/v1/admin/events") => CHART_BODY,
+            ("POST", "/v1/admin/events" | PREVIEW) => CHART_BODY,
             _ => ORDINARY_BODY,
         };
         let memory = match (method.as_str(), route) {
             // Stripe's events carry an id of their own, and the inbox keeps it.
-            (_, "/v1/webhooks/stripe") => Memory::Nowhere,
+            (_, "/v1/webhooks/stripe" | PREVIEW) => Memory::Nowhere,
             ("POST", "/v1/events/{id}/holds") | ("DELETE", "/v1/holds/{id}") => Memory::Redis,
             ("POST" | "PATCH" | "PUT" | "DELETE", route) if route.starts_with("/v1/") => Memory::Postgres,
             _ => Memory::Nowhere,

@@ -3,6 +3,7 @@
 //! Every match is exhaustive: a new refusal cannot reach a client undocumented.
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::problem::{Code, FieldFault, Problem};
 use crate::accounts::AccountsError;
@@ -63,6 +64,11 @@ impl From<OrdersError> for Problem {
                 Self::invalid(vec![FieldFault::new("amount", format!("must be less than {left}"))])
                     .with("left", left)
             }
+            OrdersError::AlreadyCheckedIn { at, by } => {
+                let at = at.format(&Rfc3339).unwrap_or_default();
+                Code::AlreadyCheckedIn.with("checked_in_at", at).with("checked_in_by", by)
+            }
+            OrdersError::TicketVoid => Code::TicketVoid.problem(),
             OrdersError::PaymentRefused(cause) => payment_refused(&cause),
             OrdersError::NoSuchMove { .. } | OrdersError::Inconsistent { .. } => Self::internal(error),
             OrdersError::Catalog(error) => error.into(),
@@ -147,7 +153,7 @@ fn sold_out(free: u32) -> Problem {
 
 fn moment(ms: Option<i64>) -> Option<String> {
     let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms?) * 1_000_000).ok()?;
-    moment.format(&time::format_description::well_known::Rfc3339).ok()
+    moment.format(&Rfc3339).ok()
 }
 
 #[cfg(test)]

@@ -2,16 +2,18 @@
 //! format, and its answer tells browsers to be careful.
 
 use std::any::Any;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
 use super::problem::{Code, Problem};
 use super::request_id::RequestId;
+use crate::config::Origin;
 use crate::telemetry::{Metrics, RequestLabels};
 
 /// Logs and counts a request under its route's template: never its query, its headers or its body.
@@ -84,6 +86,38 @@ fn is_plain_text(answer: &Response) -> bool {
     kind.is_some_and(|kind| kind.starts_with(b"text/plain"))
 }
 
+/// Lets pages of other origins call, as the settings say. Nothing is sent by a browser on its own: no cookies.
+pub fn cross_origin(allowed: &[Origin]) -> CorsLayer {
+    let ones = allowed.iter().filter_map(|origin| match origin {
+        Origin::One(origin) => Some(origin.clone()),
+        Origin::Any => None,
+    });
+    let origins = if allowed.contains(&Origin::Any) {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(ones.collect::<Vec<_>>())
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            HeaderName::from_static("holdfast-version"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(Duration::from_hours(1))
+}
+
 /// Told to browsers with every answer that does not say otherwise: pages name what they need themselves.
 const CAREFUL: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -109,7 +143,6 @@ mod tests {
     use super::*;
     use axum::Router;
     use axum::body::{Body, to_bytes};
-    use axum::http::Method;
     use axum::middleware::from_fn;
     use axum::routing::get;
     use serde_json::Value;

@@ -28,6 +28,7 @@ pub mod problem;
 pub mod request_id;
 mod state;
 mod system;
+mod tickets;
 mod webhooks;
 mod wish;
 
@@ -55,6 +56,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_accounts::routes())
         .merge(admin_events::routes())
         .merge(admin_orders::routes())
+        .merge(tickets::routes())
         .merge(system::routes())
 }
 
@@ -78,6 +80,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(layers::only_problems))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(CompressionLayer::new())
+        .layer(layers::cross_origin(&app.config.cors_origins))
         .layer(from_fn(layers::careful))
         .layer(from_fn_with_state(app.clone(), layers::observe))
         .layer(from_fn(request_id::name))

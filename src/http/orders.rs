@@ -15,7 +15,10 @@ use crate::http::pagination::{Page, Paged};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::request_id::RequestId;
 use crate::ids::{EventId, HoldId, OrderId};
-use crate::orders::{Checkout, LogEntry, Order, OrderSeat, OrderState, RefundView, Ticket, Whose};
+use crate::orders::{
+    Buyer, Cancellation, Checkout, EventSummary, LogEntry, Order, OrderSeat, OrderState, RefundView, Search,
+    Ticket, Whose,
+};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(place, list)).routes(routes!(show)).routes(routes!(cancel))
@@ -45,8 +48,9 @@ pub struct PaymentBody {
 /// An order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrderBody {
-    id: OrderId,
+    pub(super) id: OrderId,
     event_id: EventId,
+    event: EventSummary,
     hold_id: HoldId,
     status: OrderState,
     seats: Vec<OrderSeat>,
@@ -60,6 +64,15 @@ pub struct OrderBody {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
+    /// The moment of this answer: a page that counts down minds the difference, not its own clock.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    server_time: OffsetDateTime,
+    /// What cancelling it would do now.
+    cancel: Cancellation,
+    /// Who bought; told to organisers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<Buyer>,
     /// `null` when there is nothing to pay, or not any more.
     payment: Option<PaymentBody>,
     tickets: Vec<Ticket>,
@@ -85,7 +98,8 @@ impl OrderBody {
         });
         Self {
             id: order.id,
-            event_id: order.event_id,
+            event_id: order.event.id,
+            event: order.event,
             hold_id: order.hold_id,
             status: order.status,
             seats: order.seats,
@@ -93,11 +107,20 @@ impl OrderBody {
             currency: order.currency,
             pay_by: order.pay_by,
             created_at: order.created_at,
+            server_time: OffsetDateTime::now_utc(),
+            cancel: order.cancel,
+            customer: None,
             payment,
             tickets: order.tickets,
             history: order.history,
             refunds: order.refunds,
         }
+    }
+
+    /// The same as an organiser sees it.
+    pub(super) fn with_customer(order: Order, app: &AppState) -> Self {
+        let buyer = order.buyer.clone();
+        Self { customer: Some(buyer), ..Self::of(order, app) }
     }
 }
 
@@ -136,19 +159,11 @@ async fn list(
     customer: Customer,
     Query(page): Query<Page>,
 ) -> Result<Json<Paged<OrderBody>>, Problem> {
-    page_of(&app, &Whose::Customer(customer.id()), &page).await
-}
-
-/// One page of somebody's or some event's orders.
-pub(super) async fn page_of(
-    app: &AppState,
-    whose: &Whose,
-    page: &Page,
-) -> Result<Json<Paged<OrderBody>>, Problem> {
+    let whose = Whose::Customer(customer.id());
     let after = page.after()?.map(OrderId);
-    let orders = app.desk.orders(whose, after, page.limit_and_one()).await?;
-    let items = orders.into_iter().map(|order| OrderBody::of(order, app)).collect();
-    Ok(Json(Paged::cut(items, page, |order: &OrderBody| order.id.0)))
+    let orders = app.desk.orders(&whose, &Search::default(), after, page.limit_and_one()).await?;
+    let items = orders.into_iter().map(|order| OrderBody::of(order, &app)).collect();
+    Ok(Json(Paged::cut(items, &page, |order: &OrderBody| order.id.0)))
 }
 
 /// One order of yours, with its tickets, history and refunds.

@@ -71,6 +71,12 @@ codes! {
     SaleClosed = CONFLICT, "sale_closed", "The sale is not open";
     /// The order is in a state that does not allow this; `status` says which.
     OrderState = CONFLICT, "order_state", "The order's state does not allow this";
+    /// `checked_in_at` and `checked_in_by` say when and by whom.
+    AlreadyCheckedIn = CONFLICT, "already_checked_in", "This ticket has let somebody in already";
+    /// Its order was cancelled or refunded.
+    TicketVoid = CONFLICT, "ticket_void", "This ticket is not valid any more";
+    /// `event_title` says for which.
+    WrongEvent = CONFLICT, "wrong_event", "This ticket is for another event";
     /// The provider will not take a payment for this order, now or later.
     PaymentRefused = CONFLICT, "payment_refused", "The payment provider refuses this order";
     /// The first call with this key has not answered yet.

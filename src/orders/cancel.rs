@@ -1,6 +1,8 @@
 //! Calling an order off: an open one by closing it, a confirmed one by giving the money back.
 
+use serde::Serialize;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 
 use crate::ids::{AccountId, HoldId, OrderId};
 use crate::orders::effects::{self, Effect};
@@ -20,6 +22,33 @@ pub struct GoodWill {
     pub cause: String,
     pub by: AccountId,
     pub request_id: String,
+}
+
+/// What a customer's cancelling would do at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Cancellation {
+    pub allowed: bool,
+    /// What would go back, in minor units.
+    pub refund: i64,
+}
+
+impl Cancellation {
+    const NO: Self = Self { allowed: false, refund: 0 };
+
+    /// The policy: what is not paid can always be called off, what is confirmed until the event starts, in full.
+    /// `left` is what was captured and has not gone back.
+    pub(super) fn of(state: OrderState, has_started: bool, left: i64) -> Self {
+        match state {
+            OrderState::AwaitingPayment | OrderState::Closing => Self { allowed: true, refund: 0 },
+            OrderState::Confirmed if !has_started => Self { allowed: true, refund: left },
+            OrderState::Confirmed
+            | OrderState::Failed
+            | OrderState::Cancelled
+            | OrderState::Expired
+            | OrderState::Refunding
+            | OrderState::Refunded => Self::NO,
+        }
+    }
 }
 
 impl Desk {
@@ -87,7 +116,8 @@ impl Desk {
                     state => Err(OrdersError::State(state)),
                 };
             }
-            if by_policy && has_started(&mut tx, &locked).await? {
+            let has_started = has_started(&mut tx, &locked).await?;
+            if by_policy && !Cancellation::of(locked.state, has_started, 0).allowed {
                 return Err(OrdersError::TooLateToCancel);
             }
             self.undo_sale(&mut tx, &mut locked, because).await?;

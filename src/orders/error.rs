@@ -1,6 +1,7 @@
 //! What can go wrong between a hold and a sold seat.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::catalog::CatalogError;
@@ -38,6 +39,10 @@ pub enum OrdersError {
     TooLateToCancel,
     #[error("the refund would exceed what was captured; {left} is left")]
     RefundTooLarge { left: i64 },
+    #[error("the ticket has let somebody in already")]
+    AlreadyCheckedIn { at: OffsetDateTime, by: String },
+    #[error("the ticket's order was called off")]
+    TicketVoid,
     #[error("the payment provider refuses this order: {0}")]
     PaymentRefused(String),
     /// A guard: our own code asked for a move that the graph does not have. Nothing was changed.

@@ -13,6 +13,7 @@ mod checkout;
 mod claims;
 mod close;
 mod confirm;
+mod door;
 mod effects;
 mod error;
 mod event_cancelled;
@@ -40,12 +41,15 @@ use crate::seats::Engine;
 use crate::telemetry::Metrics;
 
 pub use crate::orders::backlog::{Backlog, Queue};
-pub use crate::orders::cancel::GoodWill;
+pub use crate::orders::cancel::{Cancellation, GoodWill};
 pub use crate::orders::checkout::Checkout;
+pub use crate::orders::door::Admission;
 pub use crate::orders::error::{OrdersError, RefusedSeat};
 pub use crate::orders::inbox::Noted;
 pub use crate::orders::log::{Actor, Because};
-pub use crate::orders::read::{LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket, Whose};
+pub use crate::orders::read::{
+    Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Search, Ticket, Whose,
+};
 pub use crate::orders::report::SaleReport;
 pub use crate::orders::state::OrderState;
 

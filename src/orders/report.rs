@@ -1,6 +1,8 @@
 //! How a sale stands, in numbers.
 
 use serde::Serialize;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::ids::EventId;
@@ -35,7 +37,31 @@ pub struct SaleReport {
     pub revenue: i64,
     pub refunded: i64,
     pub blocked: i64,
+    /// Tickets that have let somebody in.
+    pub checked_in: i64,
+    /// Parties on the waiting list.
+    pub waiting: i64,
+    /// What was confirmed when, from the first sale until now, in equal steps. Empty before the first.
+    pub timeline: Vec<Bucket>,
+    /// How long one of these steps is.
+    pub bucket_seconds: i64,
 }
+
+/// What was confirmed in one step of time, whatever became of it later.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+pub struct Bucket {
+    /// When the step began.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: OffsetDateTime,
+    pub seats: i64,
+    pub amount: i64,
+}
+
+/// The most steps of a timeline: as many as a small plot shows.
+const MOST_BUCKETS: i64 = 60;
+/// Steps that people count in, in seconds.
+const STEPS: [i64; 11] = [10, 30, 60, 300, 900, 3600, 3 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400];
 
 impl Desk {
     /// Counts an event's orders, seats and money, all as of one moment.
@@ -60,19 +86,79 @@ impl Desk {
             .bind(event)
             .fetch_all(&mut *tx)
             .await?;
-            let (captured, refunded, blocked): (i64, i64, i64) = sqlx::query_as(
+            let (captured, refunded, blocked, checked_in): (i64, i64, i64, i64) = sqlx::query_as(
                 "select coalesce((select sum(captured) from payments where event_id = $1), 0)::bigint,
                         coalesce((select sum(amount) from refunds
                                    where event_id = $1 and state <> 'failed'), 0)::bigint,
-                        (select count(*) from seat_claims where event_id = $1 and state = 'blocked')",
+                        (select count(*) from seat_claims where event_id = $1 and state = 'blocked'),
+                        (select count(*) from tickets where event_id = $1 and checked_in_at is not null)",
             )
             .bind(event)
             .fetch_one(&mut *tx)
             .await?;
+            let (bucket_seconds, timeline) = timeline(&mut tx, event).await?;
             tx.rollback().await?;
-            let revenue = captured - refunded;
-            Ok(SaleReport { event_id: event, orders, categories, revenue, refunded, blocked })
+            Ok(SaleReport {
+                event_id: event,
+                orders,
+                categories,
+                revenue: captured - refunded,
+                refunded,
+                blocked,
+                checked_in,
+                waiting: 0,
+                timeline,
+                bucket_seconds,
+            })
         })
         .await
+    }
+}
+
+async fn timeline(tx: &mut PgConnection, event: EventId) -> Result<(i64, Vec<Bucket>), OrdersError> {
+    let (seconds,): (Option<i64>,) = sqlx::query_as(
+        "select extract(epoch from now() - min(at))::bigint from order_log where event_id = $1 and to_state = 'confirmed'",
+    )
+    .bind(event)
+    .fetch_one(&mut *tx)
+    .await?;
+    let Some(seconds) = seconds else { return Ok((STEPS[0], Vec::new())) };
+    let step = step_for(seconds);
+    let buckets = sqlx::query_as(
+        "with confirmed as (
+             select date_bin($2 * interval '1 second', l.at, 'epoch') as at, s.price
+               from order_log l join order_seats s using (event_id, order_id)
+              where l.event_id = $1 and l.to_state = 'confirmed')
+         select step.at, count(c.price) as seats, coalesce(sum(c.price), 0)::bigint as amount
+           from generate_series((select min(at) from confirmed), now(), $2 * interval '1 second') as step (at)
+           left join confirmed c on c.at = step.at
+          group by step.at order by step.at",
+    )
+    .bind(event)
+    .bind(step)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok((step, buckets))
+}
+
+/// The shortest step with which a span of time fits the plot.
+fn step_for(seconds: i64) -> i64 {
+    let longest = STEPS[STEPS.len() - 1];
+    // Both ends may lie inside a step, which makes one more.
+    STEPS.into_iter().find(|step| seconds / step + 2 <= MOST_BUCKETS).unwrap_or(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_is_as_fine_as_a_plot_can_show() {
+        assert_eq!(step_for(0), 10);
+        assert_eq!(step_for(3600), 300);
+        assert_eq!(step_for(86_400 * 30), 86_400);
+        for seconds in (0..86_400 * 400).step_by(7919) {
+            assert!(seconds / step_for(seconds) + 2 <= MOST_BUCKETS, "{seconds}");
+        }
     }
 }

@@ -28,9 +28,14 @@ const APPROVAL: &str = include_str!("pages/approval.html");
 const PROCESSING: &str = include_str!("pages/processing.html");
 const STYLE: &str = include_str!("pages/pay.css");
 
-/// Nothing but our own style and our own forms; in nobody's frame.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+/// Nothing but our own style and our own forms, which may lead back to the shop; in nobody's frame.
+fn policy(link: Option<&Link>) -> String {
+    let shop = link.and_then(|link| link.return_url.as_ref()).map(|url| url.origin().ascii_serialization());
+    format!(
+        "default-src 'none'; style-src 'self'; form-action 'self' {}; base-uri 'none'; frame-ancestors 'none'",
+        shop.unwrap_or_default()
+    )
+}
 
 pub fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/pay/{intent}", get(show).post(act)).route("/pay.css", get(style))
@@ -64,13 +69,11 @@ async fn act(
         if let Err(failure) = perform(world, &id, &form) {
             tracing::debug!(intent = id, reason = failure.message(), "the pay page could not do it");
         }
-        Some(())
+        link.open(world, &id)
     });
-    if opened.is_none() {
-        return refused();
-    }
+    let Some((intent, _)) = opened else { return refused() };
     // Answering with a redirect keeps a reload from paying again.
-    let location = format!("/pay/{id}?{}", link.query());
+    let location = link.way_back(&intent).unwrap_or_else(|| format!("/pay/{id}?{}", link.query()));
     (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
 }
 
@@ -112,6 +115,25 @@ impl Link {
         let intent = world.intents.get(id).filter(|intent| intent.client_secret == self.client_secret)?;
         let charge = intent.latest_charge.as_deref().and_then(|charge| world.charges.get(charge));
         Some((intent.clone(), charge.map_or(0, |charge| charge.refunded)))
+    }
+
+    /// Where the customer goes when there is nothing left to do here, with what Stripe, too, says on that way.
+    fn way_back(&self, intent: &Intent) -> Option<String> {
+        let status = match intent.status {
+            IntentStatus::Succeeded | IntentStatus::RequiresCapture => "succeeded",
+            IntentStatus::Processing => "processing",
+            IntentStatus::Canceled => "failed",
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresAction => {
+                return None;
+            }
+        };
+        let mut url = self.return_url.clone()?;
+        url.query_pairs_mut()
+            .append_pair("payment_intent", &intent.id)
+            .append_pair("redirect_status", status);
+        Some(url.to_string())
     }
 
     fn query(&self) -> String {
@@ -222,11 +244,11 @@ fn document(status: StatusCode, content: &Content<'_>) -> Response {
         _ => String::new(),
     });
     let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (REFERRER_POLICY, "no-referrer"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CACHE_CONTROL, "no-store"),
+        (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (CONTENT_SECURITY_POLICY, policy(content.link)),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (CACHE_CONTROL, "no-store".to_owned()),
     ];
     (status, headers, page).into_response()
 }

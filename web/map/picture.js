@@ -5,6 +5,9 @@ export const STATES = /** @type {const} */ (['free', 'held', 'sold', 'blocked'])
 const [FREE] = [0];
 const numberOf = new Map(STATES.map((state, number) => [/** @type {string} */ (state), number]));
 
+/** More changes at once than this, and everything is looked at anew. */
+const MANY = 4000;
+
 /** @typedef {import('./chart.js').Chart} Chart */
 
 /**
@@ -33,12 +36,15 @@ export class Picture extends EventTarget {
 
   /** Everything anew. */
   reset(/** @type {{version: string, taken: Record<string, string>}} */ {version, taken}) {
+    const before = this.states.slice();
     this.states.fill(FREE);
     for (const places of this.places) places.fill(FREE);
     for (const [id, state] of Object.entries(taken)) this.#set(id, numberOf.get(state) ?? FREE);
     this.version = version;
     this.#count();
-    this.#tell(null);
+    const changed = [];
+    for (let at = 0; at < before.length; at += 1) if (before[at] !== this.states[at]) changed.push(at);
+    this.#tell(changed.length < MANY ? changed : null);
   }
 
   /** What has changed since. */

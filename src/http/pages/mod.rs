@@ -81,7 +81,10 @@ pub fn router<S: Clone + Send + Sync + 'static>(document: &Value, pays_at_stripe
     pages = pages
         // The address that other people's pages embed: it never changes, what it leads to does.
         .route("/web/seat-map.js", page(SCRIPT, site.embedded("map/seat-map.js").into(), OWN_POLICY))
-        .route("/web/{build}/{*file}", get(move |path| file(site.clone(), path)));
+        .route(
+            "/web/{build}/{*file}",
+            get(move |Path((build, name)): Path<(String, String)>| async move { file(&site, &build, &name) }),
+        );
     let text = serde_json::to_vec(document).expect("a description is always JSON");
     let docs = SwaggerUi::new("/docs").config(Config::from("/openapi.json").try_it_out_enabled(true));
     pages
@@ -118,8 +121,8 @@ fn answer(asked: &HeaderMap, kind: &'static str, content: &Bytes, policy: &Heade
 
 /// A part of the pages, under the name of the build that it belongs to: kept for ever, since the next build has
 /// another name. Somebody who still has yesterday's page gets today's part, which is not to be kept as yesterday's.
-async fn file(site: Arc<Site>, Path((build, name)): Path<(String, String)>) -> Result<Response, Problem> {
-    let file = site.file(&name).ok_or_else(|| Code::NotFound.problem())?;
+fn file(site: &Site, build: &str, name: &str) -> Result<Response, Problem> {
+    let file = site.file(name).ok_or_else(|| Code::NotFound.problem())?;
     let keep = if build == site.build() { cache::FOR_EVER } else { "no-store" };
     let keep = [(header::CACHE_CONTROL, HeaderValue::from_static(keep))];
     Ok((keep, document(file.kind, file.content.clone(), OWN_POLICY)).into_response())
