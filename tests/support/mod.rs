@@ -3,6 +3,7 @@
 //! A test starts a node (or two), people act on it over HTTP, and the test looks at what they see and at what the
 //! stores have. Nothing here sleeps to let things settle: `eventually` asks until it is so, within a bound.
 
+pub mod browser;
 mod client;
 mod holdfast;
 pub mod journeys;
@@ -15,7 +16,7 @@ pub use self::client::{Answer, Client};
 pub use self::holdfast::{Holdfast, Node, webhook_secret};
 
 /// The longest that anything may take, on a machine that is busy with all the other tests.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks until there is an answer; fails the test, saying what it waited for, when there is none in time.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

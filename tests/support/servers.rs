@@ -43,7 +43,7 @@ pub async fn start(durable: bool) -> Stack {
 }
 
 /// One a user, so that who tested first keeps nobody else from testing.
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let user = rustix::process::geteuid().as_raw();
     std::env::temp_dir().join(format!("holdfast-tests-{user}"))
 }
@@ -59,7 +59,7 @@ fn forget_the_dead() {
     }
 }
 
-fn belongs_to_the_living(run: &Path) -> bool {
+pub fn belongs_to_the_living(run: &Path) -> bool {
     let name = run.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let pid = name.split('-').next().unwrap_or_default();
     !pid.is_empty() && Path::new("/proc").join(pid).exists()
