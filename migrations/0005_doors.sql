@@ -5,5 +5,3 @@ alter table tickets
     add constraint tickets_let_in_by_somebody check ((checked_in_at is null) = (checked_in_by is null));
 -- A door knows a code and nothing else.
 create index tickets_by_code on tickets (code);
--- For an organiser's own list, newest first.
-create index events_by_organiser on events (organiser_id, id);
