@@ -11,6 +11,7 @@ mod bad_input_is_a_clear_problem;
 mod events_are_what_was_published;
 mod local_servers_live_and_die_with_us;
 mod one_command_opens_for_business;
+mod pages_sell_seats;
 mod payments_are_made_once;
 mod payments_page_tells_the_truth;
 mod payments_sandbox_keeps_stripes_rules;

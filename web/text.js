@@ -238,6 +238,7 @@ const words = {
   'new.create': 'Open the sale',
   'new.faults': 'Please mend this first:',
   'new.fault': '{field}: {message}',
+  'new.required': 'is needed',
   'new.good': ['{count} place. This is how customers will see it.', '{count} places. This is how customers will see it.'],
 
   'csv.header': 'The first line must name the columns section, row, seat, category and price.',

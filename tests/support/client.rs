@@ -49,6 +49,11 @@ impl Client {
         Self { http: reqwest::Client::new(), base: base.into(), token }
     }
 
+    /// What shows who this is.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("signed in")
+    }
+
     /// The same person at another node.
     pub fn at(&self, node: &super::Node) -> Self {
         Self { base: node.url.clone(), ..self.clone() }

@@ -9,6 +9,7 @@ mod holdfast;
 pub mod journeys;
 mod money;
 mod servers;
+pub mod visits;
 
 use std::time::{Duration, Instant};
 

@@ -98,14 +98,13 @@ function show(order, event) {
 }
 
 function payment(order) {
-  if (!order.payment) return null;
+  // Whoever has just paid is neither hurried nor asked to pay again.
+  if (!order.payment || came === 'succeeded' || came === 'processing') return null;
   clock = countdown({deadline: order.pay_by, serverTime: order.server_time, say: page.say, over: () => {}});
   const away = payPage(order);
-  const isOnItsWay = came === 'succeeded' || came === 'processing';
   return h('section', {class: 'panel', 'aria-labelledby': 'pay'}, h('h2', {id: 'pay'}, t('pay.title')), clock.element,
     h('p', {}, t('order.pay-by', {time: time(order.pay_by)})),
-    // Whoever has just paid is not asked to pay again.
-    !isOnItsWay && (away ? h('a', {class: 'button main large', href: away}, t('order.pay', {amount: money(order.amount, order.currency)})) : stripeForm(order)));
+    away ? h('a', {class: 'button main large', href: away}, t('order.pay', {amount: money(order.amount, order.currency)})) : stripeForm(order));
 }
 
 function refunds(order) {

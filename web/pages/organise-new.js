@@ -11,8 +11,12 @@ import {needOrganiser} from '../parts/sale.js';
 import {t} from '../text.js';
 
 const page = openPage(t('new.title'));
-/** The fields, by the name that the service has for them. @type {Record<string, any>} */
-const fields = {};
+/** Without these there is no event. */
+const NEEDED = ['title', 'starts_at'];
+/** When an event is whose date is not known yet. */
+const SOMETIME = {starts_at: '2100-01-01T20:00:00Z'};
+/** The fields and their labels, by the name that the service has for them. @type {Record<string, any>} */
+const [fields, labels] = [{}, {}];
 
 fillPage(page, async () => {
   if (!await needOrganiser(page, t('new.title'))) return;
@@ -39,9 +43,9 @@ fillPage(page, async () => {
     const value = (name) => fields[name].value.trim();
     const moment = (name) => value(name) && new Date(value(name)).toISOString();
     const currency = value('currency').toLowerCase();
-    const facts = {title: value('title'), starts_at: moment('starts_at'), currency};
+    const facts = {title: value('title'), currency};
     for (const name of ['description', 'venue']) if (value(name)) facts[name] = value(name);
-    for (const name of ['sale_starts_at', 'sale_ends_at']) if (value(name)) facts[name] = moment(name);
+    for (const name of ['starts_at', 'sale_starts_at', 'sale_ends_at']) if (value(name)) facts[name] = moment(name);
     if (value('max_per_customer')) facts.max_per_customer = Number(value('max_per_customer'));
     if (kind === 'simple') return {...facts, total_tickets: Number(value('total_tickets')), price: minor(value('price'), currency)};
     return {...facts, ...kind === 'rows' ? sections.read(currency) : readChart(chart.value, currency)};
@@ -49,18 +53,22 @@ fillPage(page, async () => {
   /** Does something with the form, and tells every fault of it. */
   const withForm = (act) => async () => {
     fill(faults);
+    const missing = NEEDED.filter((name) => !fields[name].value.trim()).map((field) => ({field, message: t('new.required')}));
     try {
-      await act(form());
+      await act(form(), missing);
+      tell(missing);
     } catch (problem) {
       const named = problem.more?.errors ?? problem.faults;
       if (!named) throw problem;
       fill(seen);
-      fill(faults, h('div', {class: 'notice bad'}, t('new.faults'), h('ul', {}, named.map(({field: name, message}) =>
-        h('li', {}, name ? t('new.fault', {field: name, message}) : message)))));
+      tell([...missing, ...named.filter((fault) => !missing.some(({field}) => field === fault.field))]);
     }
   };
+  const tell = (named) => fill(faults, named.length > 0 && h('div', {class: 'notice bad'}, t('new.faults'),
+    h('ul', {}, named.map(({field, message}) => h('li', {}, field ? t('new.fault', {field: labels[field] ?? field, message}) : message)))));
   const preview = async (wish) => {
-    const drawing = await page.api.post('/v1/admin/charts/preview', wish);
+    // The places can be looked at before it is known when the event is.
+    const drawing = await page.api.post('/v1/admin/charts/preview', {...SOMETIME, ...wish, title: wish.title || t('new.title')});
     const map = h('seat-map', {});
     const places = drawing.sections.flatMap((section) => section.rows).reduce((sum, row) => sum + row.seats.length, 0)
       + drawing.areas.reduce((sum, area) => sum + area.capacity, 0);
@@ -68,7 +76,12 @@ fillPage(page, async () => {
     map.preview(drawing);
     map.scrollIntoView({block: 'nearest'});
   };
-  const create = async (wish) => {
+  const create = async (wish, missing) => {
+    // Everything is looked at before anything is said, so that all faults are told at once.
+    if (missing.length > 0) {
+      await preview(wish);
+      return;
+    }
     const event = await page.api.post('/v1/admin/events', wish);
     location.assign(`/organise/${event.id}`);
   };
@@ -90,6 +103,7 @@ fillPage(page, async () => {
 
 function field(name, words, props = {}) {
   const id = `field-${name}`;
+  labels[name] = t(words);
   fields[name] = h('input', {id, autocomplete: 'off', ...props});
   return h('div', {class: 'field'}, h('label', {for: id}, t(words)), fields[name]);
 }

@@ -34,7 +34,7 @@ export class SectionFields {
       seats: input('seats', seats, {inputmode: 'numeric'}), price: input('price', price, {inputmode: 'decimal'}),
     };
     const number = this.#parts.length + 1;
-    const element = h('div', {class: 'fields', role: 'group', 'aria-label': t('new.section', {n: number})},
+    const element = h('div', {class: 'fields five', role: 'group', 'aria-label': t('new.section', {n: number})},
       Object.values(part).map((one) => one.element),
       h('button', {type: 'button', class: 'plain', 'aria-label': t('new.section-remove', {n: number}), click: () => {
         this.#parts.splice(this.#parts.indexOf(part), 1);
