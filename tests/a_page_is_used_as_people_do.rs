@@ -167,6 +167,9 @@ async fn what_is_seen_is_what_is_drawn() {
     page.sees("nobody@example.com").await;
     page.sees_not("Only to be heard.").await;
     page.sees_not("Not to be seen.").await;
+    page.sees_not("Skip it all").await;
+    page.press("Tab").await;
+    page.sees("Skip it all").await;
 
     page.sees("Wide enough.").await;
     page.sized(400, 800).await;

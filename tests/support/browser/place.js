@@ -19,7 +19,7 @@ function () {
     const box = [...element.getClientRects()].find((each) => each.width > 0 && each.height > 0);
     return box && {x: box.x + box.width / 2, y: box.y + box.height / 2, bounds: [box.x, box.y, box.width, box.height]};
   };
-  const describe = (element) => element?.cloneNode(false).outerHTML?.slice(0, 200) ?? 'nothing';
+  const describe = (element) => element.cloneNode(false).outerHTML.slice(0, 200);
 
   const element = this.nodeType === Node.ELEMENT_NODE ? this : this.parentElement;
   if (!element?.isConnected) return {why: 'it is gone'};
@@ -35,7 +35,7 @@ function () {
     }
     const hit = at && deepest(at.x, at.y);
     if (isWithin(hit, target)) return at;
-    why = `${describe(target)} is under ${describe(hit)}`;
+    why = `${describe(target)} is ${hit ? `under ${describe(hit)}` : 'out of the window'}`;
   }
   return {why};
 }

@@ -11,6 +11,14 @@
     && (style.clipPath === 'inset(50%)' || style.clipPath === 'inset(100%)' || /^rect\((0|1)px/.test(style.clip)
       || (style.overflow !== 'visible' && element.offsetWidth <= 1 && element.offsetHeight <= 1));
 
+  // Above or left of everything, where nobody can scroll to: where links to skip things wait for the focus.
+  const isBeyond = (element, style) => {
+    if (style.position !== 'absolute' && style.position !== 'fixed') return false;
+    const box = element.getBoundingClientRect();
+    const [x, y] = style.position === 'fixed' ? [0, 0] : [scrollX, scrollY];
+    return box.right + x <= 0 || box.bottom + y <= 0;
+  };
+
   const field = (element) => {
     if (element.localName === 'select') return [...element.selectedOptions].map((option) => option.text).join(' ');
     const drawn = element.localName === 'textarea' || !['hidden', 'password', 'checkbox', 'radio', 'file', 'range',
@@ -23,7 +31,7 @@
     if (node.nodeType !== Node.ELEMENT_NODE || UNSEEN.has(node.localName)) return;
     const style = getComputedStyle(node);
     const hasNoBox = style.display !== 'contents' && !node.checkVisibility();
-    if (hasNoBox || style.opacity === '0' || isClipped(node, style)) return;
+    if (hasNoBox || style.opacity === '0' || isClipped(node, style) || isBeyond(node, style)) return;
     const isVisible = style.visibility === 'visible';
     const isBlock = !/^(inline|contents)/.test(style.display);
     if (isBlock) newLine();
