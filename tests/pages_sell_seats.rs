@@ -158,7 +158,8 @@ async fn of_two_browsers_that_want_one_seat_one_gets_it_and_the_other_is_told_wh
 
     let winner_is_first = eventually("one of them is at the checkout", async || {
         let paths = (first.path().await, second.path().await);
-        (paths.0.starts_with("/checkout/") || paths.1.starts_with("/checkout/")).then(|| paths.0.starts_with("/checkout/"))
+        (paths.0.starts_with("/checkout/") || paths.1.starts_with("/checkout/"))
+            .then(|| paths.0.starts_with("/checkout/"))
     })
     .await;
     let loser = if winner_is_first { &second } else { &first };
@@ -168,7 +169,8 @@ async fn of_two_browsers_that_want_one_seat_one_gets_it_and_the_other_is_told_wh
     loser.click("button", "Take these instead").await;
     loser.click("button", "Hold these seats").await;
     loser.arrives_at("/checkout/").await;
-    let holders: Vec<Option<String>> = vec![holdfast.flag(event, "stalls-A-4").await, holdfast.flag(event, "stalls-A-5").await];
+    let holders: Vec<Option<String>> =
+        vec![holdfast.flag(event, "stalls-A-4").await, holdfast.flag(event, "stalls-A-5").await];
     assert!(holders[0].is_some() && holders[0] == holders[1], "both seats are one hold's: {holders:?}");
     first.has_no_complaints();
     second.has_no_complaints();
@@ -213,7 +215,9 @@ async fn a_declined_payment_is_told_and_the_same_seats_can_be_tried_again() {
     let event = holdfast.theatre().await;
     let customer = holdfast.customer().await;
     let order = customer.orders(event, &["stalls-A-1", "stalls-A-2"]).await;
-    let page = holdfast.visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id"))).await;
+    let page = holdfast
+        .visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id")))
+        .await;
     page.click("link", "Pay €96.00").await;
     page.arrives_at("/pay/").await;
     page.click("button", "Decline").await;
@@ -245,7 +249,8 @@ async fn seats_whose_time_is_over_are_let_go_and_the_page_says_so() {
     holdfast.anyone().sees_seat(event, "stalls-A-1", "free").await;
     page.reload().await;
     page.sees("These seats are no longer held for you").await;
-    page.click("link", "Events").await;
+    page.click("link", "Back to the seat map").await;
+    page.sees("The time for your seats is over.").await;
     page.has_no_complaints();
 }
 
@@ -260,7 +265,9 @@ async fn an_order_that_is_not_paid_in_time_says_that_nothing_was_charged() {
     let event = holdfast.theatre().await;
     let customer = holdfast.customer().await;
     let order = customer.orders(event, &["stalls-A-1"]).await;
-    let page = holdfast.visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id"))).await;
+    let page = holdfast
+        .visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id")))
+        .await;
     page.sees("The payment did not come in time, so the seats were released. Nothing was charged.").await;
     page.waits_for("button", "Try the same seats again").await;
     page.has_no_complaints();
@@ -276,8 +283,13 @@ async fn money_that_comes_too_late_is_told_to_be_on_its_way_back() {
     holdfast.anyone().sees_seat(event, "stalls-A-1", "free").await;
     holdfast.sold(&holdfast.customer().await, event, &["stalls-A-1"]).await;
     holdfast.pay(&order, GOOD_CARD).await.expect(200);
-    let page = holdfast.visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id"))).await;
-    page.sees("Your payment came after the time was over, and the seats were gone. All of it was given back.").await;
+    let page = holdfast
+        .visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id")))
+        .await;
+    page.sees(
+        "Your payment came after the time was over, and the seats were gone. All of it was given back.",
+    )
+    .await;
     page.sees("€48.00 — given back").await;
     page.has_no_complaints();
     holdfast.every_invariant_holds().await;
@@ -344,7 +356,12 @@ async fn where_streams_do_not_get_through_the_page_asks_instead() {
     let holdfast = Holdfast::with_pages().await;
     let event = holdfast.theatre().await;
     let page = holdfast.visitor().await;
-    page.serve_instead(&format!("{}/v1/events/{event}/live", holdfast.url()), "text/plain", "no streams here").await;
+    page.serve_instead(
+        &format!("{}/v1/events/{event}/live", holdfast.url()),
+        "text/plain",
+        "no streams here",
+    )
+    .await;
     page.goto(&event_page(event)).await;
     page.sees("Live changes do not get through. We look every few seconds.").await;
     holdfast.customer().await.holds_seats(event, &["stalls-D-8"]).await.expect(201);
@@ -381,7 +398,9 @@ async fn a_confirmed_order_can_be_called_off_and_says_what_comes_back() {
     let event = holdfast.theatre().await;
     let customer = holdfast.customer().await;
     let order = holdfast.sold(&customer, event, &["stalls-A-1"]).await;
-    let page = holdfast.visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id"))).await;
+    let page = holdfast
+        .visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id")))
+        .await;
     page.click("button", "Cancel this order").await;
     page.sees("You get €48.00 back, the way you paid.").await;
     page.click("button", "Keep it").await;
@@ -400,7 +419,9 @@ async fn a_slow_bank_is_waited_for_without_asking_for_the_money_twice() {
     let event = holdfast.theatre().await;
     let customer = holdfast.customer().await;
     let order = customer.orders(event, &["stalls-A-1"]).await;
-    let page = holdfast.visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id"))).await;
+    let page = holdfast
+        .visitor_as(&customer, "customer", &format!("/orders/{}", order["id"].as_str().expect("id")))
+        .await;
     page.click("link", "Pay €48.00").await;
     page.click("button", "Pay with a delayed method").await;
     page.sees("Your bank has not decided yet.").await;
@@ -440,7 +461,10 @@ async fn with_a_real_key_the_card_is_taken_by_stripes_own_form() {
     let form: Value = page.eval("window.stripeForm").await;
     assert_eq!(form["kind"], "payment");
     assert_eq!(form["paid"]["clientSecret"], order["payment"]["client_secret"]);
-    assert_eq!(form["paid"]["returnUrl"], format!("{}/orders/{}", holdfast.url(), order["id"].as_str().expect("id")));
+    assert_eq!(
+        form["paid"]["returnUrl"],
+        format!("{}/orders/{}", holdfast.url(), order["id"].as_str().expect("id"))
+    );
     // The customer pays after all; the page hears of it by itself.
     holdfast.pay(&order, GOOD_CARD).await.expect(200);
     page.sees("Show the codes below at the door").await;
@@ -454,7 +478,9 @@ async fn a_choice_that_failed_elsewhere_never_shows_anothers_order() {
     let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
     let order = ada.orders(event, &["stalls-A-1"]).await;
     assert_eq!(holdfast.pay(&order, BAD_CARD).await.status, 402);
-    let page = holdfast.visitor_as(&ben, "customer", &format!("/orders/{}", order["id"].as_str().expect("id"))).await;
+    let page = holdfast
+        .visitor_as(&ben, "customer", &format!("/orders/{}", order["id"].as_str().expect("id")))
+        .await;
     page.expects_status(404);
     page.sees("There is no such order of yours.").await;
 }

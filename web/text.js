@@ -137,6 +137,7 @@ const words = {
   'checkout.expired': 'These seats are no longer held for you. If they are still free, you can take them again.',
   'checkout.missing': 'There is no such hold of yours.',
   'checkout.map': 'Back to the seat map',
+  'checkout.events': 'See all events',
 
   'orders.title': 'My orders',
   'orders.none': 'No orders yet.',

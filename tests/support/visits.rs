@@ -4,7 +4,7 @@ use holdfast::ids::EventId;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, Page};
-use super::{Client, Holdfast, eventually};
+use super::{Client, Holdfast};
 
 /// The password of whoever registers on a page.
 const PASSWORD: &str = "a short sentence";
@@ -45,10 +45,7 @@ impl Holdfast {
 impl Page {
     /// Until the map is drawn, with every seat as the service has it.
     pub async fn has_the_map(&self) {
-        eventually("the map is drawn", async || {
-            self.eval::<bool>("performance.getEntriesByName('seat-map-drawn').length > 0").await.then_some(())
-        })
-        .await;
+        self.comes_to("performance.getEntriesByName('seat-map-drawn').length > 0").await;
     }
 
     /// Presses a seat on the map.
@@ -70,15 +67,13 @@ impl Page {
 
     /// How the map shows a seat: free, held, sold or blocked.
     pub async fn sees_seat(&self, seat: &str, state: &str) {
-        let ask = format!(
+        let shown = format!(
             "(() => {{ const map = document.querySelector('seat-map');
-                       return map.picture?.stateOf(map.chart.numberOf({})) ?? '' }})()",
-            json!(seat)
+                       return map.picture?.stateOf(map.chart.numberOf({})) === {} }})()",
+            json!(seat),
+            json!(state)
         );
-        eventually(&format!("the map shows {seat} as {state}"), async || {
-            (self.eval::<String>(&ask).await == state).then_some(())
-        })
-        .await;
+        self.comes_to(&shown).await;
     }
 
     /// Registers in the dialogue that has opened.
@@ -93,10 +88,7 @@ impl Page {
 
     /// Until the page is another one, whose path begins so.
     pub async fn arrives_at(&self, path: &str) {
-        eventually(&format!("the page is {path}"), async || {
-            self.path().await.starts_with(path).then_some(())
-        })
-        .await;
+        self.comes_to(&format!("location.pathname.startsWith({})", json!(path))).await;
     }
 }
 

@@ -79,7 +79,7 @@ export class Choice extends EventTarget {
 
   /** Gives up what somebody else has taken meanwhile. */
   mind(/** @type {Iterable<number>} */ changed) {
-    const lost = [...changed].filter((at) => this.seats.has(at) && !this.canChoose(at));
+    const lost = [...new Set(changed)].filter((at) => this.seats.has(at) && !this.canChoose(at));
     if (lost.length === 0) return;
     for (const at of lost) this.seats.delete(at);
     this.#tell();

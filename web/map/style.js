@@ -65,15 +65,15 @@ ul { list-style: none; margin: 0; padding: 0; }
 .list > ul { max-height: 24rem; overflow: auto; padding: 0 .75rem .75rem; }
 .list li { margin-top: .25rem; }
 .sections > li > button, .rows > li > button { display: flex; flex-wrap: wrap; gap: 0 .75rem; width: 100%; align-items: center; padding: .2rem .75rem; text-align: left; }
-.list [aria-expanded]::before { content: "▸"; color: var(--map-soft); }
-.list [aria-expanded=true]::before { content: "▾"; }
+.list [aria-expanded]::before { content: "▸" / ""; color: var(--map-soft); }
+.list [aria-expanded=true]::before { content: "▾" / ""; }
 .rows { padding-left: 1rem; }
 .seats { display: flex; flex-wrap: wrap; gap: .3rem; padding: .3rem 0 .4rem 1rem; }
 .seats li { margin: 0; }
 .seats button { min-width: 2.7rem; padding: 0 .4rem; font-variant-numeric: tabular-nums; }
 .seats button[aria-pressed=true] { background: var(--map-accent); color: var(--map-on-accent); border-color: var(--map-accent); }
 .seats button[aria-disabled=true] { color: var(--map-soft); border-style: dashed; cursor: not-allowed; text-decoration: line-through; }
-.seats button[data-state=held]::after { content: " ○"; } .seats button[data-state=sold]::after { content: " ×"; }
-.seats button[data-state=blocked]::after { content: " –"; } .seats button[aria-pressed=true]::after { content: " ✓"; }
+.seats button[data-state=held]::after { content: " ○" / ""; } .seats button[data-state=sold]::after { content: " ×" / ""; }
+.seats button[data-state=blocked]::after { content: " –" / ""; } .seats button[aria-pressed=true]::after { content: " ✓" / ""; }
 .seats button.refusal { outline: 2px solid var(--map-alarm); }
 `);

@@ -5,7 +5,7 @@ import {h} from '../dom.js';
 import {brief, money} from '../format.js';
 import {countdown} from '../parts/countdown.js';
 import {button, fillPage, needAccount, openPage} from '../parts/frame.js';
-import {choiceOf, holdOf} from '../parts/keep.js';
+import {choiceOf, eventOfHold, holdOf} from '../parts/keep.js';
 import {payPage} from '../parts/payment.js';
 import {namesOf, seatTable} from '../parts/seats.js';
 import {t} from '../text.js';
@@ -29,7 +29,7 @@ fillPage(page, async () => {
     return;
   }
   const event = await page.api.get(`/v1/events/${hold.event_id}`);
-  const clock = countdown({deadline: hold.expires_at, serverTime: hold.server_time, say: page.say, over: () => over(event)});
+  const clock = countdown({deadline: hold.expires_at, serverTime: hold.server_time, say: page.say, over});
   const pay = button(page, hold.amount === 0 ? t('checkout.free') : t('checkout.pay', {amount: money(hold.amount, hold.currency)}), async () => {
     try {
       const order = await page.api.post('/v1/orders', {hold_id: hold.id});
@@ -41,7 +41,7 @@ fillPage(page, async () => {
     } catch (problem) {
       if (problem.code !== 'hold_expired') throw problem;
       clock.stop();
-      over(event);
+      over();
     }
   }, 'main large');
   page.show(
@@ -55,8 +55,8 @@ fillPage(page, async () => {
 }, t('checkout.missing'));
 
 /** The time is over: says so, and where to go. */
-function over(event = null) {
-  if (event) holdOf(event.id).set(null);
+function over() {
+  const event = eventOfHold(id);
   page.show(h('h1', {}, t('checkout.title')), h('p', {class: 'notice bad', role: 'alert'}, t('checkout.expired')),
-    h('p', {}, h('a', {class: 'button main', href: event ? `/events/${event.id}` : '/'}, t(event ? 'checkout.map' : 'site.events'))));
+    h('p', {}, h('a', {class: 'button main', href: event ? `/events/${event}` : '/'}, t(event ? 'checkout.map' : 'checkout.events'))));
 }

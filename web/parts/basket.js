@@ -47,6 +47,8 @@ export class Basket {
   /** What was chosen before a reload, and what is held. */
   async #restore() {
     this.map.limit = this.event.max_per_customer;
+    const chosen = this.choices.get();
+    if (chosen) this.map.choose(chosen.seats, chosen.areas);
     const known = this.holds.get();
     if (known && this.page.api.session.account) {
       try {
@@ -62,8 +64,6 @@ export class Basket {
         else if (problem.code === 'not_found') this.holds.set(null);
       }
     }
-    const chosen = this.choices.get();
-    if (chosen && !this.#hold) this.map.choose(chosen.seats, chosen.areas);
   }
 
   #changed() {

@@ -17,11 +17,19 @@ export const choiceOf = (/** @type {string} */ event) => ({
   set: (/** @type {Named} */ choice) => sessionStorage.setItem(`holdfast.choice.${event}`, JSON.stringify(choice)),
 });
 
+const HOLD = 'holdfast.hold.';
+
+/** The event at which this was a hold; a hold that is over does not say so any more. @returns {string | null} */
+export function eventOfHold(/** @type {string} */ hold) {
+  const key = Object.keys(localStorage).find((one) => one.startsWith(HOLD) && read(localStorage, one) === hold);
+  return key?.slice(HOLD.length) ?? null;
+}
+
 /** The hold that this person has at an event, in whatever tab it was made. */
 export const holdOf = (/** @type {string} */ event) => ({
-  get: () => /** @type {string | null} */ (read(localStorage, `holdfast.hold.${event}`)),
+  get: () => /** @type {string | null} */ (read(localStorage, HOLD + event)),
   set: (/** @type {string | null} */ hold) => {
-    if (hold) localStorage.setItem(`holdfast.hold.${event}`, JSON.stringify(hold));
-    else localStorage.removeItem(`holdfast.hold.${event}`);
+    if (hold) localStorage.setItem(HOLD + event, JSON.stringify(hold));
+    else localStorage.removeItem(HOLD + event);
   },
 });

@@ -110,7 +110,18 @@ impl Page {
     }
 
     pub async fn path(&self) -> String {
-        self.eval("location.pathname").await
+        let path = self.until(async || self.try_eval("location.pathname").await).await;
+        self.must("knows its path", path).await
+    }
+
+    /// Until an expression is true, on whatever page that is by then.
+    pub async fn comes_to(&self, js: &str) {
+        let met = self.until(async || match self.try_eval::<bool>(js).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it is not so".to_owned()),
+            Err(error) => Err(error),
+        });
+        self.must(js, met.await).await;
     }
 
     /// The value of an expression, or of the promise that it is. Fails with what the page throws.
