@@ -69,7 +69,8 @@ struct SeatChange {
 /// Begins with `event: snapshot`, whose data is the availability, and goes on with `event: change`, whose data is
 /// `{version, changes: [{id, state}]}`. Each has its version as `id`: sent back in `Last-Event-ID`, the stream
 /// resumes behind it without a gap, or begins with a snapshot when that version is too old. A reader that falls
-/// behind gets a snapshot, too. Comments keep the connection alive.
+/// behind gets a snapshot, too. `event: here` says every fifteen seconds that the connection lives: a reader that
+/// hears nothing for much longer has lost it.
 #[utoipa::path(
     get, path = "/v1/events/{id}/live", tag = "events",
     params(("id" = EventId, Path), Resume, ("Last-Event-ID" = Option<String>, Header, description = "The last version seen")),
@@ -88,7 +89,7 @@ async fn live(
     let following = app.pictures.follow(event, last).await;
     let (start, follower) = following.map_err(|error| of_seats(error, &chart))?;
     let messages = messages(chart, start, follower, app.closing.clone());
-    let keep_alive = KeepAlive::new().interval(STILL_HERE).text("still here");
+    let keep_alive = KeepAlive::new().interval(STILL_HERE).event(Event::default().event("here").data("{}"));
     Ok(([UNBUFFERED], Sse::new(messages).keep_alive(keep_alive)).into_response())
 }
 

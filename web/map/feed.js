@@ -13,6 +13,8 @@ const POLL_MS = 4000;
 const [SOON_MS, LATE_MS] = [500, 15_000];
 /** A stream that says nothing for so long is dead: the service speaks every fifteen seconds. */
 const SILENCE_MS = 40_000;
+/** A stream that has not begun by then never will. */
+const CONNECT_MS = 8000;
 /** A page that nobody looks at gives its connection back after this. */
 const HIDDEN_MS = 60_000;
 
@@ -55,25 +57,26 @@ export class Feed extends EventTarget {
     const stream = new EventSource(`${this.#base}/live${after ? `?last_event_id=${encodeURIComponent(after)}` : ''}`);
     this.#stream = stream;
     const heard = (apply) => (/** @type {MessageEvent} */ message) => {
-      this.#failures = 0;
-      this.#quiet();
+      this.#quiet(SILENCE_MS);
       apply.call(this.#picture, JSON.parse(message.data));
     };
     stream.addEventListener('open', () => {
+      this.#failures = 0;
       clearTimeout(this.#timers.poll);
-      this.#quiet();
+      this.#quiet(SILENCE_MS);
       this.#say('live');
     });
     stream.addEventListener('snapshot', heard(this.#picture.reset));
     stream.addEventListener('change', heard(this.#picture.apply));
+    stream.addEventListener('here', () => this.#quiet(SILENCE_MS));
     stream.addEventListener('error', () => this.#lost());
-    this.#quiet();
+    this.#quiet(CONNECT_MS);
   }
 
-  /** Watches for a stream that is open and says nothing. */
-  #quiet() {
+  /** Gives a stream up that says nothing for so long. */
+  #quiet(/** @type {number} */ ms) {
     clearTimeout(this.#timers.silence);
-    this.#timers.silence = setTimeout(() => this.#lost(), SILENCE_MS);
+    this.#timers.silence = setTimeout(() => this.#lost(), ms);
   }
 
   #lost() {

@@ -24,7 +24,7 @@ async function showNext() {
   const {items, next: after} = await page.api.get(`/v1/orders?${query}`);
   const cards = items.map((order) => h('li', {class: 'event-card'},
     h('p', {class: 'when'}, brief(order.created_at)),
-    h('h3', {}, h('a', {href: `/orders/${order.id}`}, order.event.title)),
+    h('h2', {}, h('a', {href: `/orders/${order.id}`}, order.event.title)),
     h('p', {}, `${t('orders.seats', {n: order.seats.length})} · ${money(order.amount, order.currency)}`),
     h('p', {class: 'sale'}, h('span', {class: 'badge', data: {status: order.status}}, t(`order-state.${order.status}`)))));
   list.append(...cards);

@@ -25,7 +25,7 @@ async function showNext() {
   const query = new URLSearchParams({limit: '20', ...next && {cursor: next}});
   const {items, next: after} = await page.api.get(`/v1/admin/events?${query}`);
   const cards = items.map((event) => h('li', {class: 'event-card'}, h('p', {class: 'when'}, brief(event.starts_at)),
-    h('h3', {}, h('a', {href: `/organise/${event.id}`}, event.title)), h('p', {}, event.venue),
+    h('h2', {}, h('a', {href: `/organise/${event.id}`}, event.title)), h('p', {}, event.venue),
     h('p', {class: 'sale'}, h('span', {class: 'badge', data: {status: event.status}}, t(`status.${event.status}`)), ' ',
       event.available !== null && t('organise.sold', {sold: count(event.sold), held: count(event.held), free: count(event.available)}))));
   list.append(...cards);

@@ -17,7 +17,7 @@ export class SectionFields {
   /** @type {any[]} */ #parts = [];
 
   constructor() {
-    this.element = h('div', {}, h('h3', {}, t('new.sections')), this.#list,
+    this.element = h('div', {}, h('p', {}, h('strong', {}, t('new.sections'))), this.#list,
       h('p', {}, h('button', {type: 'button', click: () => this.#add('', '8', '12', '20.00').querySelector('input').focus()}, t('new.section-add'))));
     this.#add('Stalls', '10', '20', '45.00');
     this.#add('Balcony', '4', '24', '29.00');
