@@ -424,6 +424,7 @@ async fn a_slow_bank_is_waited_for_without_asking_for_the_money_twice() {
         .await;
     page.click("link", "Pay €48.00").await;
     page.click("button", "Pay with a delayed method").await;
+    page.click("link", "Back to your order").await;
     page.sees("Your bank has not decided yet.").await;
     assert!(!page.has("link", "Pay").await);
     holdfast.bank_decides(&order, "succeeded").await;

@@ -73,7 +73,9 @@ async fn act(
     });
     let Some((intent, _)) = opened else { return refused() };
     // Answering with a redirect keeps a reload from paying again.
-    let location = link.way_back(&intent).unwrap_or_else(|| format!("/pay/{id}?{}", link.query()));
+    let is_done = matches!(intent.status, IntentStatus::Succeeded | IntentStatus::Canceled);
+    let location = link.way_back(&intent).filter(|_| is_done);
+    let location = location.unwrap_or_else(|| format!("/pay/{id}?{}", link.query()));
     (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
 }
 
@@ -117,7 +119,7 @@ impl Link {
         Some((intent.clone(), charge.map_or(0, |charge| charge.refunded)))
     }
 
-    /// Where the customer goes when there is nothing left to do here, with what Stripe, too, says on that way.
+    /// Where the customer came from, with what Stripe, too, says on that way once there is something to say.
     fn way_back(&self, intent: &Intent) -> Option<String> {
         let status = match intent.status {
             IntentStatus::Succeeded | IntentStatus::RequiresCapture => "succeeded",
@@ -125,9 +127,7 @@ impl Link {
             IntentStatus::Canceled => "failed",
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
-            | IntentStatus::RequiresAction => {
-                return None;
-            }
+            | IntentStatus::RequiresAction => return self.return_url.as_ref().map(Url::to_string),
         };
         let mut url = self.return_url.clone()?;
         url.query_pairs_mut()
@@ -217,7 +217,7 @@ fn document(status: StatusCode, content: &Content<'_>) -> Response {
     };
     let order = content.intent.and_then(|intent| intent.metadata.get("order_id").cloned());
     let sum = content.intent.map(|intent| amount(intent.amount, &intent.currency));
-    let back = content.link.and_then(|link| link.return_url.as_ref()).map(Url::to_string);
+    let back = content.link.zip(content.intent).and_then(|(link, intent)| link.way_back(intent));
     let hidden = content.link.map(|link| {
         let field = |name: &str, value: &str| {
             format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value))
