@@ -23,16 +23,29 @@ export class Feed extends EventTarget {
   #picture;
   /** @type {EventSource | null} */ #stream = null;
   #etag = '';
+  /** @type {Promise<Response> | undefined} */ #first;
   #failures = 0;
   /** @type {Record<string, any>} */ #timers = {};
   #ends = new AbortController();
   state = 'offline';
 
-  /** @param {string} base the event's address @param {import('./picture.js').Picture} picture */
-  constructor(base, picture) {
+  /**
+   * @param {string} base the event's address @param {import('./picture.js').Picture} picture
+   * @param {Promise<Response>} [first] the snapshot, when it has been asked for already
+   */
+  constructor(base, picture, first) {
     super();
     this.#base = base;
     this.#picture = picture;
+    this.#first = first;
+  }
+
+  /** Asks for a snapshot before there is a picture to keep, so that it comes while the chart still does. */
+  static ahead(/** @type {string} */ base) {
+    const answer = fetch(`${base}/availability`, {headers: {accept: 'application/json'}, cache: 'no-store'});
+    // Whoever waits for it hears of it; until then it is nobody's fault.
+    answer.catch(() => {});
+    return answer;
   }
 
   /** Gets the first snapshot and goes on from there. */
@@ -104,7 +117,9 @@ export class Feed extends EventTarget {
   async #ask() {
     try {
       const headers = {accept: 'application/json', ...this.#etag && {'if-none-match': this.#etag}};
-      const answer = await fetch(`${this.#base}/availability`, {headers, cache: 'no-store', signal: this.#ends.signal});
+      const asked = this.#first ?? fetch(`${this.#base}/availability`, {headers, cache: 'no-store', signal: this.#ends.signal});
+      this.#first = undefined;
+      const answer = await asked;
       if (answer.status !== 304 && !answer.ok) throw new Error(`the answer was ${answer.status}`);
       if (answer.ok) {
         this.#etag = answer.headers.get('etag') ?? '';

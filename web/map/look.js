@@ -63,13 +63,6 @@ export class Sprites {
   #paint(context, state, colour, accessible, dimmed) {
     const radius = this.size / 2;
     if (dimmed) context.globalAlpha = 0.18;
-    if (this.isDot) {
-      if (state === 3) return;
-      context.fillStyle = state === 0 ? colour : this.look.soft;
-      if (state !== 0) context.globalAlpha *= state === 1 ? 0.55 : 0.3;
-      context.fillRect(-radius, -radius, this.size, this.size);
-      return;
-    }
     context.lineCap = 'round';
     paintSeat(context, ['free', 'held', 'sold', 'blocked'][state], radius, colour, accessible, this.look);
   }

@@ -147,19 +147,20 @@ export class SeatMap extends HTMLElement {
   }
 
   async #load(/** @type {string} */ base) {
+    const first = Feed.ahead(base);
     try {
       const answer = await fetch(`${base}/seats`);
       if (!answer.ok) throw new Error(`the chart: ${answer.status}`);
       const drawing = await answer.json();
       if (!this.isConnected) return;
-      this.#open(drawing, base);
+      this.#open(drawing, base, first);
     } catch {
       if (!this.isConnected) return;
       this.#wait(t('map.failed'), h('button', {type: 'button', click: () => this.#load(base)}, t('map.again')));
     }
   }
 
-  #open(drawing, base = '') {
+  #open(drawing, base = '', /** @type {Promise<Response> | undefined} */ first = undefined) {
     const chart = new Chart(drawing);
     const picture = new Picture(chart);
     [this.chart, this.picture] = [chart, picture];
@@ -185,7 +186,7 @@ export class SeatMap extends HTMLElement {
     const how = h('p', {id: 'how', class: 'unseen'}, t('map.how'));
     fill(/** @type {ShadowRoot} */ (this.shadowRoot), list.element, legend.prices, areas.element, how, stage, legend.shapes, this.#say.element);
     this.#follow(stage);
-    if (base) this.#connect(base); else picture.reset({version: '', taken: {}});
+    if (base) this.#connect(base, first); else picture.reset({version: '', taken: {}});
   }
 
   #follow(stage) {
@@ -238,8 +239,8 @@ export class SeatMap extends HTMLElement {
     });
   }
 
-  async #connect(base) {
-    const feed = this.#feed = new Feed(base, /** @type {Picture} */ (this.picture));
+  async #connect(base, first) {
+    const feed = this.#feed = new Feed(base, /** @type {Picture} */ (this.picture), first);
     const {connection} = this.#parts;
     feed.addEventListener('state', (/** @type {any} */ {detail}) => {
       connection.hidden = detail === 'live';

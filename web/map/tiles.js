@@ -6,6 +6,7 @@
  * While somebody zooms, the old tiles are stretched; when the zoom rests, new ones are made, a few a frame.
  */
 
+import {drawDots} from './dots.js';
 import {Sprites} from './look.js';
 
 /** The side of a tile in pixels of the screen. */
@@ -24,6 +25,7 @@ const KEPT_BYTES = 96 * 2 ** 20;
 /** Tiles of one scale. */
 class Sheet {
   /** @type {Map<string, HTMLCanvasElement>} in the order of their last use */ tiles = new Map();
+  /** Tiles of which some seat has changed; shown until they are made anew. @type {Set<string>} */ stale = new Set();
   constructor(scale, sprites) {
     this.scale = scale;
     this.sprites = sprites;
@@ -109,7 +111,8 @@ export class Tiles {
     const until = performance.now() + (this.#wasComplete ? BUDGET_MS : FIRST_MS);
     let missing = 0;
     this.#seen(camera, sheet, (column, line) => {
-      if (sheet.tiles.has(`${column}:${line}`)) return;
+      const key = `${column}:${line}`;
+      if (sheet.tiles.has(key) && !sheet.stale.has(key)) return;
       if (performance.now() < until) {
         this.#make(sheet, column, line);
         this.#forget(sheet);
@@ -149,8 +152,21 @@ export class Tiles {
     const reach = this.chart.spacing;
     const side = SIDE / sheet.scale;
     const box = {x: column * side - reach, y: line * side - reach, width: side + 2 * reach, height: side + 2 * reach};
-    this.chart.within(box, (at) => this.#paint(context, sheet, column, line, at));
+    if (sheet.sprites.isDot) this.#drawDots(context, sheet, column, line, box);
+    else this.chart.within(box, (at) => this.#paint(context, sheet, column, line, at));
     sheet.tiles.set(`${column}:${line}`, tile);
+    sheet.stale.delete(`${column}:${line}`);
+  }
+
+  #drawDots(context, sheet, column, line, box) {
+    const {chart, picture} = this;
+    const scale = sheet.scale * this.#density;
+    const [left, top] = [column * SIDE * this.#density, line * SIDE * this.#density];
+    const dimmed = chart.categories.map((category) => this.#dimmed.has(category.number));
+    drawDots(context, this.#look, sheet.sprites.size * this.#density, (dot) => chart.within(box, (at) => {
+      const category = chart.category[at];
+      dot(chart.x[at] * scale - left, chart.y[at] * scale - top, picture.states[at], chart.categories[category].colour, dimmed[category]);
+    }));
   }
 
   #paint(context, sheet, column, line, at) {
@@ -159,10 +175,8 @@ export class Tiles {
     const sprite = sprites.of(this.picture.states[at], this.chart.categories[category].colour,
       this.chart.accessible[at] === 1, this.#dimmed.has(category));
     const density = this.#density;
-    // Seats are crisp on whole pixels; dots there would make stripes of their own.
-    const snap = sprites.isDot ? (value) => value : Math.round;
-    const x = snap((this.chart.x[at] * scale - column * SIDE) * density - sprites.pixels / 2);
-    const y = snap((this.chart.y[at] * scale - line * SIDE) * density - sprites.pixels / 2);
+    const x = Math.round((this.chart.x[at] * scale - column * SIDE) * density - sprites.pixels / 2);
+    const y = Math.round((this.chart.y[at] * scale - line * SIDE) * density - sprites.pixels / 2);
     context.drawImage(sprite, x, y);
     if (sprites.isNamed && this.picture.isFree(at) && this.chart.accessible[at] === 0) {
       context.globalAlpha = this.#dimmed.has(category) ? 0.3 : 1;
@@ -184,6 +198,10 @@ export class Tiles {
       for (let column = Math.floor((x - half) / SIDE); column <= Math.floor((x + half) / SIDE); column += 1) {
         const tile = sheet.tiles.get(`${column}:${line}`);
         if (!tile) continue;
+        if (sheet.sprites.isDot) {
+          sheet.stale.add(`${column}:${line}`);
+          continue;
+        }
         const context = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
         // Whatever else reaches into its square is painted again with it.
         const reach = Math.ceil(sheet.sprites.pixels / 2) + 1;
