@@ -11,14 +11,12 @@ const words = {
   'site.events': 'Events',
   'site.orders': 'My orders',
   'site.organise': 'Organise',
-  'site.api': 'API',
   'site.sign-in': 'Sign in',
   'site.sign-out': 'Sign out',
   'site.signed-in': 'Signed in as {name}',
   'site.foot': 'Building a seat map? Start with the',
   'site.foot-link': 'API documentation',
   'site.busy': 'One moment…',
-  'site.back': 'Back',
 
   'sign-in.title': 'Sign in',
   'sign-in.why': 'So that your seats are yours. What you have chosen stays chosen.',
@@ -122,7 +120,6 @@ const words = {
   'basket.alternative': 'Nearest alternative: {seats}',
   'basket.take': 'Take these instead',
   'basket.gone': 'The time for your seats is over. They are free for everybody again.',
-  'basket.sold-out': 'So many are not left together. Try fewer, or another price.',
 
   'countdown.left': 'Time left: {time}',
   'countdown.minutes': ['One minute left.', '{n} minutes left.'],
@@ -309,7 +306,6 @@ const words = {
   'find.refund-sure': 'Give it back',
   'find.more': 'Show more',
 
-  'door.title': 'Door',
   'door.code': 'Ticket code',
   'door.check': 'Let in',
   'door.how': 'Scan the code with a scanner that types, or type it.',

@@ -44,26 +44,31 @@ pub async fn take() {
     page.sized(1280, 980).await;
     page.presses_seat("stalls-D-10").await;
     page.presses_seat("stalls-D-11").await;
-    picture(&page, "seat-map").await;
+    picture(&page, "seat-map", "main").await;
     page.in_dark().await;
     page.sized(390, 844).await;
-    picture(&page, "phone").await;
+    picture(&page, "phone", "seat-map").await;
 
     let order = holdfast.sold(&customer, event, &["stalls-G-9", "stalls-G-10"]).await;
     let page = holdfast.visitor_as(&customer, "customer", &format!("/orders/{}", id(&order))).await;
     page.sized(1280, 900).await;
     page.waits_for("img", "QR code of the ticket for Stalls, row G, seat 10").await;
-    picture(&page, "order").await;
+    picture(&page, "order", "main").await;
 
     let page = holdfast.visitor_as(&holdfast.organiser(), "organiser", &format!("/organise/{event}")).await;
     page.sized(1280, 900).await;
     page.sees("By category").await;
     page.comes_to("document.querySelectorAll('polyline')[0]?.points.length > 12").await;
-    picture(&page, "dashboard").await;
+    picture(&page, "dashboard", "main").await;
 }
 
-async fn picture(page: &Page, name: &str) {
-    page.eval::<Value>("(scrollTo(0, 0), new Promise(done => setTimeout(() => done(null), 700)))").await;
+/// Takes a picture with a part of the page at its top, once everything has come to rest.
+async fn picture(page: &Page, name: &str, top: &str) {
+    let rests = format!(
+        "(scrollTo(0, {top:?} === 'main' ? 0 : document.querySelector({top:?}).offsetTop - 8),
+          new Promise(done => setTimeout(() => done(null), 700)))"
+    );
+    page.eval::<Value>(&rests).await;
     page.screenshot(format!("{FOLDER}/{name}.png")).await;
     println!("docs/pictures/{name}.png");
 }

@@ -185,9 +185,8 @@ impl Stack {
         let mut command = Command::new(initdb);
         command.current_dir(self.0.folder.dir()).arg("-D").arg(&aside);
         command.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-instructions"]);
-        if !self.0.durable {
-            command.arg("--no-sync");
-        }
+        // It would wait for the disk file by file; the whole is brought there below, while the server starts.
+        command.arg("--no-sync");
         let mut server = self.spawn(command, &log, (Signal::TERM, Signal::KILL))?;
         let status = tokio::task::spawn_blocking(move || {
             loop {
@@ -203,7 +202,12 @@ impl Stack {
         if !status.is_some_and(|status| status.success()) {
             return Err(ready::not_started("initdb", &log));
         }
-        fs::rename(&aside, data).map_err(StackError::io("moving the new cluster into place"))
+        fs::rename(&aside, data).map_err(StackError::io("moving the new cluster into place"))?;
+        if self.0.durable {
+            let cluster = fs::File::open(data).map_err(StackError::io("opening the new cluster"))?;
+            tokio::task::spawn_blocking(move || rustix::fs::syncfs(cluster));
+        }
+        Ok(())
     }
 
     fn spawn(&self, command: Command, log: &Path, signals: (Signal, Signal)) -> Result<Server, StackError> {

@@ -15,10 +15,14 @@ export function lines(points, names, says) {
     points: points.map((values, index) => `${(index * across).toFixed(1)},${(TALL - 4 - values[at] / most * (TALL - 8)).toFixed(1)}`).join(' ')})));
 }
 
-/** Bars side by side. @param {number[]} values @param {string} says */
+/** Fewer bars than this are drawn as if there were so many: one alone would be a wall. */
+const FEW = 30;
+
+/** Bars side by side, the last at the right. @param {number[]} values @param {string} says */
 export function bars(values, says) {
   const most = Math.max(1, ...values);
-  const across = WIDE / values.length;
-  return frame(says, ...values.map((value, at) => svg('rect', {x: (at * across + across * 0.1).toFixed(1), width: (across * 0.8).toFixed(1),
+  const across = WIDE / Math.max(FEW, values.length);
+  const first = WIDE - across * values.length;
+  return frame(says, ...values.map((value, at) => svg('rect', {x: (first + at * across + across * 0.1).toFixed(1), width: (across * 0.8).toFixed(1),
     y: (TALL - value / most * TALL).toFixed(1), height: (value / most * TALL).toFixed(1)})));
 }

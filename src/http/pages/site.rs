@@ -104,13 +104,11 @@ fn kind_of(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What a module of ours imports: always by a path that begins with a dot, always in a statement of its own.
+/// What a module of ours imports: each in a line of its own that begins so.
 fn imports(module: &str) -> impl Iterator<Item = &str> {
-    module
-        .split("from '")
-        .skip(1)
-        .filter_map(|rest| rest.split('\'').next())
-        .filter(|path| path.starts_with('.'))
+    let lines =
+        module.lines().filter(|line| line.starts_with("import ") || line.starts_with("export * from "));
+    lines.filter_map(|line| line.split('\'').nth(1))
 }
 
 /// The name of what `from` calls `path`.
@@ -147,6 +145,48 @@ mod tests {
                 let wanted = resolve(name, path);
                 assert!(site.files.contains_key(&wanted), "{name} imports {wanted}");
             }
+        }
+    }
+
+    #[test]
+    fn imports_of_every_kind_are_seen() {
+        let module =
+            "import {a} from './a.js';\nimport '../b.js';\nconst c = 'import d';\nexport * from './e.js';\n";
+        assert_eq!(imports(module).collect::<Vec<_>>(), ["./a.js", "../b.js", "./e.js"]);
+    }
+
+    /// The text between quotation marks behind each `before`.
+    fn quoted<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+        let ends = |letter: char| letter == '\'' || letter == '`' || letter == '$';
+        text.split(before).skip(1).filter_map(|rest| rest.split(ends).next()).collect()
+    }
+
+    #[test]
+    fn every_word_that_a_page_says_is_in_the_list_and_the_list_has_no_other() {
+        let site = Site::read();
+        let words: BTreeSet<_> = site
+            .text("text.js")
+            .lines()
+            .filter_map(|line| line.strip_prefix("  '")?.split_once("': ").map(|(key, _)| key))
+            .collect();
+        assert!(words.len() > 200);
+        let modules: String =
+            site.files.keys().filter(|name| *name != "text.js").map(|name| site.text(name)).collect();
+        let asked: BTreeSet<_> = quoted(&modules, "t('")
+            .into_iter()
+            .filter(|key| key.contains('.') && !key.contains('/'))
+            .collect();
+        for key in &asked {
+            assert!(words.contains(key), "nobody has written {key}");
+        }
+        let families: Vec<_> =
+            quoted(&modules, "t(`").into_iter().filter(|family| family.ends_with(['.', '-'])).collect();
+        let elsewhere = |key: &str| modules.contains(&format!("'{key}'")) || key.starts_with("problem.");
+        for key in &words {
+            let known = asked.contains(key)
+                || families.iter().any(|family| key.starts_with(*family))
+                || elsewhere(key);
+            assert!(known, "nothing says {key}");
         }
     }
 
