@@ -6,8 +6,8 @@ COPY src src
 COPY lua lua
 COPY migrations migrations
 COPY web web
-# The tests are not part of the image, but their manifest entry wants a file to be there.
-RUN mkdir tests && touch tests/main.rs && cargo build --release --locked --bin holdfast
+# Tests and benches are not part of the image, but their manifest entries want files to be there.
+RUN mkdir -p tests benches/pages && touch tests/main.rs benches/pages/main.rs && cargo build --release --locked --bin holdfast
 
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --no-create-home holdfast

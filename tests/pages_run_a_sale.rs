@@ -32,6 +32,10 @@ async fn an_event_is_made_from_a_few_fields_and_sold_at_once() {
     page.sees("Currency:").await;
 
     page.type_into("textbox", "Currency", "eur").await;
+    page.type_into("textbox", "Most seats a customer", "some").await;
+    page.click("button", "Preview").await;
+    page.sees("Most seats a customer (empty: no limit): “some” is not a whole number").await;
+    page.type_into("textbox", "Most seats a customer", "8").await;
     page.type_into("textbox", "Title", "A Midsummer Night").await;
     page.choose("DateTime", "Starts", "2031-06-21T20:00").await;
     page.click("button", "Preview").await;
@@ -154,7 +158,12 @@ async fn an_order_is_found_and_its_money_given_back() {
     page.sees("€96.00").await;
     page.sees_not("Stalls, row B, seat 1").await;
 
+    // What is no amount is never taken for everything.
     page.click("button", "Refund the order of").await;
+    page.type_into("textbox", "Amount", "a little").await;
+    page.click("button", "Give it back").await;
+    page.sees("“a little” is not an amount").await;
+    assert_eq!(ada.order(&order).await["refunds"], json!([]));
     page.type_into("textbox", "Amount", "12,50").await;
     page.type_into("textbox", "Reason", "broken seat").await;
     page.click("button", "Give it back").await;

@@ -210,6 +210,24 @@ async fn the_services_reasons_are_told_at_the_seat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_waits_for_the_opening_opens_by_itself() {
+    let holdfast = Holdfast::with_pages().await;
+    let opens = time::OffsetDateTime::now_utc() + time::Duration::seconds(4);
+    let opens = opens.format(&time::format_description::well_known::Rfc3339).expect("a moment");
+    let event = holdfast
+        .event(json!({ "title": "Soon", "starts_at": "2031-05-01T19:00:00Z", "sale_starts_at": opens,
+                       "total_tickets": 10, "price": 1000 }))
+        .await;
+    let customer = holdfast.customer().await;
+    let page = holdfast.visitor_as(&customer, "customer", &event_page(event)).await;
+    page.sees("Sale opens soon").await;
+    assert!(!page.has("button", "Best available").await);
+    page.click("button", "Best available").await;
+    page.arrives_at("/checkout/").await;
+    page.has_no_complaints();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_declined_payment_is_told_and_the_same_seats_can_be_tried_again() {
     let holdfast = Holdfast::with_pages().await;
     let event = holdfast.theatre().await;

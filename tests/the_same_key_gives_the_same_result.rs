@@ -56,7 +56,10 @@ async fn a_repeated_checkout_without_a_key_is_the_same_order_too() {
     let event = holdfast.theatre().await;
     let ada = holdfast.customer().await;
     let hold = ada.holds_seats(event, &["stalls-A-1", "stalls-A-2"]).await.expect(201);
-    let (first, again) = (ada.checks_out(&hold).await, ada.checks_out(&hold).await);
+    let (mut first, mut again) = (ada.checks_out(&hold).await, ada.checks_out(&hold).await);
+    // Each says when it was asked.
+    let asked = [&mut first, &mut again].map(|order| order["server_time"].take());
+    assert!(asked[0].as_str() < asked[1].as_str());
     assert_eq!(first, again);
 }
 

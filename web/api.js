@@ -53,11 +53,12 @@ export class Api {
     if (body !== undefined) headers['content-type'] = 'application/json';
     let renewed = false;
     for (let tries = 1; ; tries += 1) {
-      const token = open ? null : await this.session.token();
-      if (token) headers.authorization = `Bearer ${token}`;
-      else delete headers.authorization;
+      let token = null;
       let answer;
       try {
+        token = open ? null : await this.session.token();
+        if (token) headers.authorization = `Bearer ${token}`;
+        else delete headers.authorization;
         answer = await fetch(this.base + path, {method, headers, signal, body: body && JSON.stringify(body)});
       } catch (fault) {
         if (signal?.aborted) throw fault;
@@ -69,7 +70,7 @@ export class Api {
       const problem = new Problem(await answer.json().catch(() => null), answer.status);
       if (problem.code === 'not_authenticated' && token && !renewed) {
         renewed = true;
-        await this.session.renew(token);
+        await this.session.renew(token).catch(() => {});
         continue;
       }
       const again = answer.status === 503 || problem.code === 'still_running';

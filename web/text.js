@@ -239,6 +239,9 @@ const words = {
   'new.required': 'is needed',
   'new.good': ['{count} place. This is how customers will see it.', '{count} places. This is how customers will see it.'],
 
+  'faults.number': '“{value}” is not a whole number',
+  'faults.amount': '“{value}” is not an amount',
+
   'csv.header': 'The first line must name the columns section, row, seat, category and price.',
   'csv.missing': 'Line {line}: {column} is empty.',
   'csv.price': 'Line {line}: “{value}” is not a price.',

@@ -25,7 +25,7 @@ import {Look, paintSeat} from './look.js';
 import {Minimap} from './minimap.js';
 import {nearestAlternative} from './nearest.js';
 import {NEAR, drawGround, drawLabels, drawRowNames} from './overview.js';
-import {Picture} from './picture.js';
+import {Picture, STATES} from './picture.js';
 import {sayReason, sayWhole, standing} from './say.js';
 import {sheet} from './style.js';
 import {Tiles} from './tiles.js';
@@ -216,6 +216,7 @@ export class SeatMap extends HTMLElement {
     });
     picture?.addEventListener('change', (/** @type {any} */ {detail: {seats}}) => {
       if (seats) tiles.repaint(seats); else tiles.refresh();
+      this.#renote(seats ?? [...this.notes.keys()]);
       choice.mind(seats ?? [...choice.seats]);
       list.refresh(seats);
       legend.count();
@@ -237,6 +238,17 @@ export class SeatMap extends HTMLElement {
       this.#say.say(seats.map((at) => `${sayWhole(choice, at)}. ${sayReason('held')}`).join(' '));
       this.#tell('lost', {seats: seats.map((at) => this.chart?.ids[at])});
     });
+  }
+
+  /** What is said at a seat goes with the seat: held is not sold, and free is nothing to be said. */
+  #renote(/** @type {number[]} */ seats) {
+    const picture = /** @type {Picture} */ (this.picture);
+    for (const at of seats) {
+      if (!STATES.includes(/** @type {any} */ (this.notes.get(at)))) continue;
+      if (picture.isFree(at)) this.notes.delete(at);
+      else this.notes.set(at, picture.stateOf(at));
+    }
+    if (this.#aimed >= 0 && seats.includes(this.#aimed)) this.#point(this.#aimed);
   }
 
   async #connect(base, first) {

@@ -12,7 +12,12 @@ import {t} from '../text.js';
 const page = openPage(t('events.title'));
 const id = location.pathname.split('/')[2];
 
-fillPage(page, async () => {
+/** A page that waits for the opening looks again then, and a little later than others: not all at once. */
+const SPREAD_MS = 800;
+/** The longest that browsers can wait in one go. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+async function show() {
   const event = await page.api.get(`/v1/events/${id}`);
   page.name(event.title);
   const map = h('seat-map', {event: id});
@@ -48,4 +53,10 @@ fillPage(page, async () => {
   };
   tell();
   map.addEventListener('picture', tell);
-}, t('event.missing'));
+  if (event.status === 'scheduled') {
+    const wait = Math.max(1000, Date.parse(event.sale_starts_at) - Date.now()) + Math.random() * SPREAD_MS;
+    setTimeout(() => fillPage(page, show, t('event.missing')), Math.min(LONGEST_MS, wait));
+  }
+}
+
+fillPage(page, show, t('event.missing'));

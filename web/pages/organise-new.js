@@ -6,8 +6,9 @@ import {count} from '../format.js';
 import '../map/seat-map.js';
 import {readChart} from '../parts/chart-file.js';
 import {button, fillPage, openPage} from '../parts/frame.js';
-import {SectionFields, minor} from '../parts/section-fields.js';
+import {readAll, readAmount, readNumber} from '../parts/faults.js';
 import {needOrganiser} from '../parts/sale.js';
+import {SectionFields} from '../parts/section-fields.js';
 import {t} from '../text.js';
 
 const page = openPage(t('new.title'));
@@ -46,9 +47,15 @@ fillPage(page, async () => {
     const facts = {title: value('title'), currency};
     for (const name of ['description', 'venue']) if (value(name)) facts[name] = value(name);
     for (const name of ['starts_at', 'sale_starts_at', 'sale_ends_at']) if (value(name)) facts[name] = moment(name);
-    if (value('max_per_customer')) facts.max_per_customer = Number(value('max_per_customer'));
-    if (kind === 'simple') return {...facts, total_tickets: Number(value('total_tickets')), price: minor(value('price'), currency)};
-    return {...facts, ...kind === 'rows' ? sections.read(currency) : readChart(chart.value, currency)};
+    const [most, places] = readAll([
+      () => (value('max_per_customer') ? readNumber(value('max_per_customer'), 'max_per_customer') : undefined),
+      () => {
+        if (kind === 'rows') return sections.read(currency);
+        if (kind === 'chart') return readChart(chart.value, currency);
+        const [tickets, price] = readAll([() => readNumber(value('total_tickets'), 'total_tickets'), () => readAmount(value('price'), currency, 'price')]);
+        return {total_tickets: tickets, price};
+      }]);
+    return {...facts, ...most !== undefined && {max_per_customer: most}, ...places};
   }
   /** Does something with the form, and tells every fault of it. */
   const withForm = (act) => async () => {
@@ -58,7 +65,7 @@ fillPage(page, async () => {
       await act(form(), missing);
       tell(missing);
     } catch (problem) {
-      const named = problem.more?.errors ?? problem.faults;
+      const named = problem.more?.errors;
       if (!named) throw problem;
       fill(seen);
       tell([...missing, ...named.filter((fault) => !missing.some(({field}) => field === fault.field))]);

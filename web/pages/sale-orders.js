@@ -2,8 +2,9 @@
 /** The orders of a sale: finding one, and giving money back. */
 
 import {fill, freshId, h} from '../dom.js';
-import {brief, minorUnits, money} from '../format.js';
+import {brief, money} from '../format.js';
 import {ask, keep} from '../parts/dialog.js';
+import {readAmount} from '../parts/faults.js';
 import {button, fillPage} from '../parts/frame.js';
 import {openSale, saleHead} from '../parts/sale.js';
 import {namesOf, seatName} from '../parts/seats.js';
@@ -53,8 +54,7 @@ openSale(t('sale.orders'), async (page, event) => {
       h('div', {class: 'field'}, h('label', {for: reasonId}, t('find.refund-reason')), reason)], (close) => [
       button(page, t('find.refund-sure'), async () => {
         const part = amount.value.trim();
-        const minor = Math.round(Number(part.replace(',', '.')) * minorUnits(order.currency));
-        const wish = {...part && {amount: minor}, ...reason.value.trim() && {reason: reason.value.trim()}};
+        const wish = {...part && {amount: readAmount(part, order.currency, t('find.amount'))}, ...reason.value.trim() && {reason: reason.value.trim()}};
         const now = await page.api.post(`/v1/admin/orders/${order.id}/refund`, wish);
         close();
         row.replaceWith(line({...now, customer: order.customer}));

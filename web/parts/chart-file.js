@@ -2,15 +2,11 @@
 /** Charts from files: JSON as the service takes it, or a table of seats. */
 
 import {t} from '../text.js';
-import {keyOf, minor} from './section-fields.js';
+import {Faults, readAmount} from './faults.js';
+import {keyOf} from './section-fields.js';
 
-/** Faults of a file, each with its line. */
-export class Faults extends Error {
-  constructor(/** @type {string[]} */ messages) {
-    super(messages.join(' '));
-    this.faults = messages.map((message) => ({field: '', message}));
-  }
-}
+/** Faults of a file, each of which says its line. */
+const inFile = (/** @type {string[]} */ messages) => new Faults(messages.map((message) => ({field: '', message})));
 
 const NEEDED = ['section', 'row', 'seat', 'category', 'price'];
 /** Columns that must hold a number where they hold anything. */
@@ -25,7 +21,7 @@ function readJson(text) {
   try {
     return JSON.parse(text);
   } catch (fault) {
-    throw new Faults([t('json.broken', {message: fault.message})]);
+    throw inFile([t('json.broken', {message: fault.message})]);
   }
 }
 
@@ -34,8 +30,8 @@ function readCsv(text, currency) {
   const rows = cells(text, faults);
   const columns = (rows.shift()?.values ?? []).map((name) => name.trim().toLowerCase());
   if (faults.length === 0 && !NEEDED.every((name) => columns.includes(name))) faults.push(t('csv.header'));
-  if (faults.length > 0) throw new Faults(faults);
-  if (rows.length === 0) throw new Faults([t('csv.empty')]);
+  if (faults.length > 0) throw inFile(faults);
+  if (rows.length === 0) throw inFile([t('csv.empty')]);
   const prices = new Map();
   const sections = new Map();
   for (const {line, values} of rows) {
@@ -50,7 +46,7 @@ function readCsv(text, currency) {
       faults.push(t('csv.price', {line, value: cell.price}));
       continue;
     }
-    const price = minor(cell.price, currency);
+    const price = readAmount(cell.price, currency, '');
     if ((prices.get(cell.category) ?? price) !== price) faults.push(t('csv.prices', {line, category: cell.category}));
     prices.set(cell.category, price);
     if (!sections.has(cell.section)) sections.set(cell.section, {category: cell.category, rows: new Map()});
@@ -61,7 +57,7 @@ function readCsv(text, currency) {
       ...cell.x && cell.y && {x: Number(cell.x), y: Number(cell.y)}};
     section.rows.get(cell.row).push(seat);
   }
-  if (faults.length > 0) throw new Faults(faults);
+  if (faults.length > 0) throw inFile(faults);
   const categoryKeys = keysOf(prices.keys());
   const sectionKeys = keysOf(sections.keys());
   const keyed = ({category, ...seat}) => ({...seat, ...category !== undefined && {category: categoryKeys.get(category)}});

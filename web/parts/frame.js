@@ -4,6 +4,7 @@
 import {Api} from '../api.js';
 import {fill, h, speaker} from '../dom.js';
 import {language, t, tellProblem} from '../text.js';
+import {forgetHolds} from './keep.js';
 import {signIn} from './sign-in.js';
 
 /**
@@ -29,7 +30,7 @@ export function openPage(title) {
     const link = (href, words) => h('a', {href, 'aria-current': location.pathname === href ? 'page' : null}, words);
     const enter = h('button', {type: 'button', class: 'plain', click: () => signIn(api)}, t('site.sign-in'));
     const leave = h('button', {type: 'button', class: 'plain', title: t('site.signed-in', {name: account?.name}),
-      click: async () => { await api.session.end(); location.assign('/'); }}, t('site.sign-out'));
+      click: async () => { forgetHolds(); await api.session.end(); location.assign('/'); }}, t('site.sign-out'));
     fill(nav, link('/', t('site.events')), account && link('/orders', t('site.orders')),
       account && account.role !== 'customer' && link('/organise', t('site.organise')), account ? leave : enter);
   };

@@ -19,6 +19,11 @@ export const choiceOf = (/** @type {string} */ event) => ({
 
 const HOLD = 'holdfast.hold.';
 
+/** Whoever leaves takes nothing of theirs to the next person at this browser. */
+export function forgetHolds() {
+  for (const key of Object.keys(localStorage)) if (key.startsWith(HOLD)) localStorage.removeItem(key);
+}
+
 /** The event at which this was a hold; a hold that is over does not say so any more. @returns {string | null} */
 export function eventOfHold(/** @type {string} */ hold) {
   const key = Object.keys(localStorage).find((one) => one.startsWith(HOLD) && read(localStorage, one) === hold);

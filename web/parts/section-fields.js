@@ -2,15 +2,11 @@
 /** Sections of equal rows, described by a few numbers each: enough for most halls. */
 
 import {freshId, h} from '../dom.js';
-import {minorUnits} from '../format.js';
 import {t} from '../text.js';
+import {readAll, readAmount, readNumber} from './faults.js';
 
-/** A price as people write it, in minor units. What is no number stays none, for the service to name. */
-export function minor(/** @type {string} */ price, /** @type {string} */ currency) {
-  const number = Number(price.replace(',', '.'));
-  const unit = /^[a-z]{3}$/.test(currency) ? minorUnits(currency) : 100;
-  return Math.round(number * unit);
-}
+/** More rows than any hall has: what is typed by mistake must not fill the memory. */
+const MOST_ROWS = 2000;
 
 export class SectionFields {
   #list = h('div', {});
@@ -47,11 +43,18 @@ export class SectionFields {
 
   /** Categories and sections as the service takes them: a section's price is a category of its own. */
   read(/** @type {string} */ currency) {
-    const named = this.#parts.map((part, at) => ({key: keyOf(part.name.box.value, at), name: part.name.box.value.trim(), part}));
+    const named = readAll(this.#parts.map((part, at) => () => {
+      const name = part.name.box.value.trim();
+      const field = (key) => `${name || t('new.section', {n: at + 1})}, ${t(`new.section-${key}`)}`;
+      const [rows, seats, price] = readAll([
+        () => readNumber(part.rows.box.value, field('rows')), () => readNumber(part.seats.box.value, field('seats')),
+        () => readAmount(part.price.box.value, currency, field('price'))]);
+      return {key: keyOf(name, at), name, rows, seats, price};
+    }));
     return {
-      categories: named.map(({key, name, part}) => ({key, name, price: minor(part.price.box.value, currency)})),
-      sections: named.map(({key, name, part}) => ({key, name, category: key,
-        rows: Array.from({length: Math.min(1000, Number(part.rows.box.value) || 0)}, (_, row) => ({name: letters(row), seats: Number(part.seats.box.value) || 0}))})),
+      categories: named.map(({key, name, price}) => ({key, name, price})),
+      sections: named.map(({key, name, rows, seats}) => ({key, name, category: key,
+        rows: Array.from({length: Math.min(MOST_ROWS, rows)}, (_, row) => ({name: letters(row), seats}))})),
     };
   }
 }

@@ -204,13 +204,18 @@ impl Page {
 
     /// A picture of what is in the window, as PNG.
     pub async fn screenshot(&self, path: impl AsRef<Path>) {
-        let path = path.as_ref();
-        let picture = self.session.call("Page.captureScreenshot", json!({ "format": "png" })).await;
+        self.try_screenshot(path.as_ref()).await.expect("a picture");
+    }
+
+    /// A page that is just being left cannot always be pictured.
+    pub(super) async fn try_screenshot(&self, path: &Path) -> Result<(), String> {
+        let picture = self.session.ask("Page.captureScreenshot", json!({ "format": "png" })).await?;
         let picture = STANDARD.decode(picture["data"].as_str().expect("base64")).expect("base64");
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).expect("a folder for pictures");
         }
         std::fs::write(path, picture).expect("a picture is written");
+        Ok(())
     }
 }
 

@@ -48,8 +48,11 @@ impl Page {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("test").replace("::", ".");
         let file = format!("{}/target/browser/{test}-{}.png", env!("CARGO_MANIFEST_DIR"), std::process::id());
-        self.screenshot(&file).await;
-        file
+        // What failed is told in any case.
+        match self.try_screenshot(file.as_ref()).await {
+            Ok(()) => file,
+            Err(reason) => format!("none, {reason}"),
+        }
     }
 }
 
