@@ -137,6 +137,10 @@ impl Page {
     async fn things(&self, wanted: &str) -> Result<Vec<Thing>, String> {
         // The word of ARIA's older versions, which is the one that people write.
         let wanted = if wanted == "img" { "image" } else { wanted };
+        // Asked about a page that is just coming, Chromium can lose it altogether.
+        if self.try_eval::<String>("document.readyState").await? != "complete" {
+            return Err("it is still loading".to_owned());
+        }
         let document = self.session.ask("DOM.getDocument", json!({ "depth": 0 })).await?;
         let query = json!({ "backendNodeId": document["root"]["backendNodeId"], "role": wanted });
         let found = self.session.ask("Accessibility.queryAXTree", query).await?;
