@@ -15,6 +15,7 @@ mod one_command_opens_for_business;
 mod pages_are_for_everybody;
 mod pages_run_a_sale;
 mod pages_sell_seats;
+mod pages_tell_what_became_of_an_order;
 mod payments_are_made_once;
 mod payments_page_tells_the_truth;
 mod payments_sandbox_keeps_stripes_rules;

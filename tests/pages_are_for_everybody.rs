@@ -122,6 +122,10 @@ async fn what_opens_on_a_page_is_accessible_too() {
     let page = holdfast.visitor_as(&customer, "customer", &stops[4].path).await;
     page.click("button", "Cancel this order").await;
     page.is_accessible().await;
+    page.goto(&stops[5].path).await;
+    page.click("link", "Pay").await;
+    page.arrives_at("/pay/").await;
+    page.is_accessible().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

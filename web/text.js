@@ -67,7 +67,7 @@ const words = {
   'map.stage': 'Stage',
   'map.free': '{count} free',
   'map.none-free': 'none free',
-  'map.from': 'from {price}',
+  'map.range': '{low} to {high}',
   'map.tools': 'View',
   'map.closer': 'Zoom in',
   'map.farther': 'Zoom out',

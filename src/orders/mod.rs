@@ -17,6 +17,7 @@ mod door;
 mod effects;
 mod error;
 mod event_cancelled;
+mod find;
 mod inbox;
 mod lease;
 mod log;
@@ -45,10 +46,11 @@ pub use crate::orders::cancel::{Cancellation, GoodWill};
 pub use crate::orders::checkout::Checkout;
 pub use crate::orders::door::Admission;
 pub use crate::orders::error::{OrdersError, RefusedSeat};
+pub use crate::orders::find::{Search, Whose};
 pub use crate::orders::inbox::Noted;
 pub use crate::orders::log::{Actor, Because};
 pub use crate::orders::read::{
-    Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Search, Ticket, Whose,
+    Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket,
 };
 pub use crate::orders::report::SaleReport;
 pub use crate::orders::state::OrderState;

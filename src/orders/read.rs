@@ -9,11 +9,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::ids::{AccountId, EventId, HoldId, OrderId};
-use crate::orders::Desk;
 use crate::orders::cancel::Cancellation;
 use crate::orders::error::OrdersError;
+use crate::orders::find::Head;
 use crate::orders::state::OrderState;
-use crate::stores::postgres::within;
 
 /// A seat as it was priced.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
@@ -112,162 +111,6 @@ pub struct Order {
     pub cancel: Cancellation,
 }
 
-#[derive(Debug, sqlx::FromRow)]
-struct Head {
-    id: OrderId,
-    event_id: EventId,
-    account_id: AccountId,
-    hold_id: HoldId,
-    state: OrderState,
-    amount: i64,
-    currency: String,
-    pay_by: OffsetDateTime,
-    created_at: OffsetDateTime,
-    payment_intent: Option<String>,
-    client_secret: Option<String>,
-    /// What was captured and has not gone back, nor is on its way.
-    left: i64,
-    title: String,
-    venue: String,
-    starts_at: OffsetDateTime,
-    has_started: bool,
-    buyer_name: String,
-    buyer_email: String,
-}
-
-/// Orders with their newest payment, narrowed by what follows.
-macro_rules! heads {
-    ($narrowed:literal) => {
-        concat!(
-            "select o.id, o.event_id, o.account_id, o.hold_id, o.state, o.amount, o.currency, o.pay_by, o.created_at,
-                    p.payment_intent, p.client_secret,
-                    (coalesce(p.captured, 0) - coalesce((select sum(r.amount) from refunds r
-                       where r.payment_intent = p.payment_intent and r.state <> 'failed'), 0))::bigint as left,
-                    e.title, e.venue, e.starts_at, e.starts_at <= now() as has_started,
-                    a.name as buyer_name, a.email as buyer_email
-               from orders o
-               join events e on e.id = o.event_id
-               join accounts a on a.id = o.account_id
-               left join lateral (select * from payments p
-                                   where p.event_id = o.event_id and p.order_id = o.id
-                                   order by p.attempt desc limit 1) p on true ",
-            $narrowed
-        )
-    };
-}
-
-/// What to look for among orders. Empty finds all.
-#[derive(Debug, Clone, Default)]
-pub struct Search {
-    /// An order's id, a seat's, a ticket's code, or a part of the buyer's name or address.
-    pub text: Option<String>,
-    pub state: Option<OrderState>,
-}
-
-impl Search {
-    /// The text as a pattern in which nothing is a wildcard but the ends.
-    fn pattern(&self) -> Option<String> {
-        let text = self.text.as_ref()?;
-        let plain: String = text
-            .chars()
-            .flat_map(|letter| match letter {
-                '%' | '_' | '\\' => vec!['\\', letter],
-                other => vec![other],
-            })
-            .collect();
-        Some(format!("%{plain}%"))
-    }
-}
-
-/// Which orders, and after which one.
-#[derive(Debug, Clone)]
-pub enum Whose {
-    Customer(AccountId),
-    Event(EventId),
-}
-
-impl Desk {
-    /// A customer's own order. Somebody else's does not exist for them.
-    pub async fn own_order(&self, customer: AccountId, order: OrderId) -> Result<Order, OrdersError> {
-        let found = self.order_unchecked(order).await?;
-        if found.buyer.id == customer { Ok(found) } else { Err(OrdersError::NotFound) }
-    }
-
-    /// An order, whoever it belongs to: the caller has checked who asks.
-    pub async fn order_unchecked(&self, order: OrderId) -> Result<Order, OrdersError> {
-        within(async {
-            let mut db = self.pg.acquire().await?;
-            let head: Head = sqlx::query_as(heads!("where o.id = $1"))
-                .bind(order)
-                .fetch_optional(&mut *db)
-                .await?
-                .ok_or(OrdersError::NotFound)?;
-            whole(&mut db, vec![head]).await?.pop().ok_or(OrdersError::NotFound)
-        })
-        .await
-    }
-
-    /// The order that a hold became, if it did and if it is this customer's.
-    pub async fn order_of_hold(
-        &self,
-        customer: AccountId,
-        hold: HoldId,
-    ) -> Result<Option<OrderId>, OrdersError> {
-        within(async {
-            let found: Option<(OrderId,)> = sqlx::query_as(
-                "select o.id from orders o join events e on e.id = o.event_id
-                  where e.number = $1 and o.hold_id = $2 and o.account_id = $3",
-            )
-            .bind(hold.event_number())
-            .bind(hold)
-            .bind(customer)
-            .fetch_optional(&self.pg)
-            .await?;
-            Ok(found.map(|(order,)| order))
-        })
-        .await
-    }
-
-    /// A page of the orders that a search finds, newest first, after the given one.
-    pub async fn orders(
-        &self,
-        whose: &Whose,
-        search: &Search,
-        after: Option<OrderId>,
-        limit: i64,
-    ) -> Result<Vec<Order>, OrdersError> {
-        let (customer, event) = match *whose {
-            Whose::Customer(id) => (Some(id), None),
-            Whose::Event(id) => (None, Some(id)),
-        };
-        within(async {
-            let mut db = self.pg.acquire().await?;
-            let heads: Vec<Head> = sqlx::query_as(heads!(
-                "where ($1::uuid is null or o.account_id = $1) and ($2::uuid is null or o.event_id = $2)
-                   and ($3::uuid is null or o.id < $3)
-                   and ($5::text is null or o.state = $5)
-                   and ($6::text is null or o.id::text = lower($6) or a.name ilike $7 or a.email ilike $7
-                        or exists (select from order_seats s
-                                    where s.event_id = o.event_id and s.order_id = o.id and s.seat_id = $6)
-                        or exists (select from tickets t
-                                    where t.event_id = o.event_id and t.order_id = o.id and t.code = $6))
-                 order by o.id desc limit $4"
-            ))
-            .bind(customer)
-            .bind(event)
-            .bind(after)
-            .bind(limit)
-            .bind(search.state)
-            .bind(&search.text)
-            .bind(search.pattern())
-            .fetch_all(&mut *db)
-            .await?;
-            whole(&mut db, heads).await
-        })
-        .await
-    }
-}
-
 /// A row that belongs to one of several orders.
 #[derive(Debug, sqlx::FromRow)]
 struct Of<T> {
@@ -277,7 +120,7 @@ struct Of<T> {
 }
 
 /// Completes orders with their seats, tickets, history and refunds: four queries, however many orders.
-async fn whole(db: &mut PgConnection, heads: Vec<Head>) -> Result<Vec<Order>, OrdersError> {
+pub(super) async fn whole(db: &mut PgConnection, heads: Vec<Head>) -> Result<Vec<Order>, OrdersError> {
     let events: Vec<_> = heads.iter().map(|head| head.event_id.0).collect();
     let orders: Vec<_> = heads.iter().map(|head| head.id.0).collect();
     let mut seats = grouped::<OrderSeat>(
@@ -362,16 +205,4 @@ fn grouped<T>(rows: Vec<Of<T>>) -> HashMap<OrderId, Vec<T>> {
         groups.entry(order_id).or_default().push(row);
     }
     groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_searched_for_is_taken_literally() {
-        let pattern = |text: &str| Search { text: Some(text.to_owned()), state: None }.pattern();
-        assert_eq!(pattern("ada").as_deref(), Some("%ada%"));
-        assert_eq!(pattern(r"50%_\").as_deref(), Some(r"%50\%\_\\%"));
-    }
 }

@@ -23,6 +23,11 @@ impl Holdfast {
         .await
     }
 
+    /// Whether Postgres has a seat sold.
+    pub async fn is_sold(&self, event: EventId, seat: &str) -> bool {
+        self.claim(event, seat).await.is_some_and(|(state, _)| state == "sold")
+    }
+
     /// Somebody who has never been here, with an empty page.
     pub async fn visitor(&self) -> Page {
         Browser::shared().await.person(self.url()).await

@@ -5,9 +5,9 @@
  */
 
 import {fill, freshId, h} from '../dom.js';
-import {count, money} from '../format.js';
+import {count} from '../format.js';
 import {t} from '../text.js';
-import {sayReason, sayWhole, standing} from './say.js';
+import {sayPrices, sayReason, sayWhole, standing} from './say.js';
 
 export class List {
   /** Opened rows and the buttons of their seats. @type {Map<number, any>} */ #buttons = new Map();
@@ -40,10 +40,8 @@ export class List {
     const place = h('span', {class: 'quiet'});
     this.#sectionCounts.push(place);
     const rows = h('ul', {class: 'rows', hidden: true, id: freshId('rows')});
-    const price = section.low === section.high ? money(section.low, chart.currency)
-      : t('map.from', {price: money(section.low, chart.currency)});
     return h('li', {}, opener(rows, () => section.rows.map((row) => this.#row(row)),
-      h('strong', {}, section.name), h('span', {}, price), place), rows);
+      h('strong', {}, section.name), h('span', {}, sayPrices(section, chart.currency)), place), rows);
   }
 
   #row(row) {

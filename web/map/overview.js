@@ -3,6 +3,7 @@
 
 import {count, money} from '../format.js';
 import {t} from '../text.js';
+import {sayPrices} from './say.js';
 
 /** @typedef {import('./chart.js').Chart} Chart */
 /** Above this size of a seat, in pixels, its section's label would only be in the way. */
@@ -59,8 +60,7 @@ export function drawLabels(context, chart, camera, picture, look, seatSize) {
   if (seatSize < NEAR) {
     for (const section of chart.sections) {
       if (!overlaps(section.box, camera.seen)) continue;
-      const prices = section.low === section.high ? money(section.low, chart.currency)
-        : t('map.from', {price: money(section.low, chart.currency)});
+      const prices = sayPrices(section, chart.currency);
       const free = picture.sectionFree[section.number];
       label(context, camera, look, section.box, section.name, free === 0 ? t('map.none-free') : t('map.free', {n: free, count: count(free)}), prices);
     }

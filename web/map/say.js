@@ -23,3 +23,9 @@ export function sayWhole(/** @type {Choice} */ choice, /** @type {number} */ at)
 
 /** Why the service refused a seat, in words for its place. */
 export const sayReason = (/** @type {string} */ reason) => t(`reason.${reason}`);
+
+/** What a section costs: one price, or from the lowest to the highest. */
+export function sayPrices(/** @type {import('./chart.js').Section} */ {low, high}, /** @type {string} */ currency) {
+  if (low === high) return money(low, currency);
+  return t('map.range', {low: money(low, currency), high: money(high, currency)});
+}

@@ -21,12 +21,13 @@ import {followGestures} from './gestures.js';
 import {followKeys} from './keys.js';
 import {Legend} from './legend.js';
 import {List} from './list.js';
-import {Look, paintSeat} from './look.js';
+import {Look} from './look.js';
 import {Minimap} from './minimap.js';
 import {nearestAlternative} from './nearest.js';
-import {NEAR, drawGround, drawLabels, drawRowNames} from './overview.js';
+import {NEAR} from './overview.js';
+import {Painter} from './painter.js';
 import {Picture, STATES} from './picture.js';
-import {sayReason, sayWhole, standing} from './say.js';
+import {sayReason, sayWhole} from './say.js';
 import {sheet} from './style.js';
 import {Tiles} from './tiles.js';
 
@@ -177,7 +178,8 @@ export class SeatMap extends HTMLElement {
     const minimap = new Minimap(chart, camera, look);
     const canvas = h('canvas', {tabindex: 0, role: 'application', 'aria-label': t('map.name'), 'aria-describedby': 'how'});
     const connection = h('p', {class: 'connection', role: 'status', hidden: true});
-    this.#parts = {look, camera, choice, list, tiles, legend, areas, card, minimap, canvas, connection};
+    const painter = new Painter(canvas, camera, choice, tiles, look);
+    this.#parts = {camera, choice, list, tiles, legend, areas, card, minimap, canvas, connection, painter};
     const tool = (name, sign, act) => h('button', {type: 'button', 'aria-label': t(name), title: t(name), click: act}, sign);
     const stage = h('div', {class: 'stage'}, canvas, card.element, minimap.element, connection,
       h('div', {class: 'tools', role: 'group', 'aria-label': t('map.tools')},
@@ -196,7 +198,8 @@ export class SeatMap extends HTMLElement {
     resized.observe(stage);
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const relook = () => {
-      const look = this.#parts.look = new Look(this);
+      const look = new Look(this);
+      this.#parts.painter.look = look;
       tiles.refresh({look});
       legend.refresh(look);
       minimap.refresh(look);
@@ -344,59 +347,15 @@ export class SeatMap extends HTMLElement {
 
   #draw(/** @type {number} */ now) {
     this.#frame = 0;
-    const {canvas, camera, tiles, look, minimap, aim} = this.#parts;
-    const [chart, picture] = [/** @type {Chart} */ (this.chart), /** @type {Picture} */ (this.picture)];
-    const density = Math.min(3, devicePixelRatio || 1);
-    const [width, height] = [Math.round(camera.width * density), Math.round(camera.height * density)];
-    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-    const context = canvas.getContext('2d', {alpha: false});
-    context.setTransform(density, 0, 0, density, 0, 0);
-    context.fillStyle = look.paper;
-    context.fillRect(0, 0, camera.width, camera.height);
-    drawGround(context, chart, camera, look, aim);
-    const isUnfinished = tiles.draw(context, camera, density, now);
-    const size = tiles.seatSize(camera.scale);
-    drawRowNames(context, chart, camera, look, size);
-    drawLabels(context, chart, camera, picture, look, size);
-    this.#drawOwn(context, size);
-    minimap.draw(density);
+    const {painter, aim, canvas, minimap} = this.#parts;
+    const hasKeys = this.shadowRoot?.activeElement === canvas;
+    const isUnfinished = painter.draw(now, {aim, notes: this.notes, aimed: this.#aimed, cursor: hasKeys ? this.#cursor : -1});
+    minimap.draw(painter.density);
     if (isUnfinished) this.#wish();
-    else if (!this.#wasDrawn && picture.version) {
+    else if (!this.#wasDrawn && this.picture?.version) {
       this.#wasDrawn = true;
       performance.mark('seat-map-drawn');
     }
-  }
-
-  /** What is this customer's own, and what is pointed at: few seats, drawn anew each time. */
-  #drawOwn(context, size) {
-    const {choice, look, camera, canvas} = this.#parts;
-    const chart = /** @type {Chart} */ (this.chart);
-    const at = (seat, paint) => {
-      context.save();
-      context.translate(...camera.toScreen(chart.x[seat], chart.y[seat]));
-      paint();
-      context.restore();
-    };
-    const radius = Math.max(5, size / 2);
-    for (const seat of new Set([...choice.yours, ...choice.seats])) {
-      at(seat, () => {
-        context.beginPath();
-        context.fillStyle = look.part;
-        context.arc(0, 0, radius * 1.1, 0, Math.PI * 2);
-        context.fill();
-        paintSeat(context, standing(choice, seat), radius * 0.86, '', false, look);
-      });
-    }
-    const ring = (seat, colour, wide) => at(seat, () => {
-      context.beginPath();
-      context.strokeStyle = colour;
-      context.lineWidth = wide;
-      context.arc(0, 0, radius * 1.35 + 2, 0, Math.PI * 2);
-      context.stroke();
-    });
-    for (const seat of this.notes.keys()) ring(seat, look.alarm, 3);
-    if (this.#aimed >= 0) ring(this.#aimed, look.ink, 2);
-    if (this.#cursor >= 0 && this.shadowRoot?.activeElement === canvas) ring(this.#cursor, look.accent, 3.5);
   }
 }
 
