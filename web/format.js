@@ -3,10 +3,16 @@
 
 import {language} from './text.js';
 
-const number = new Intl.NumberFormat(language);
-const day = new Intl.DateTimeFormat(language, {dateStyle: 'full', timeStyle: 'short'});
-const short = new Intl.DateTimeFormat(language, {dateStyle: 'medium', timeStyle: 'short'});
-const clock = new Intl.DateTimeFormat(language, {timeStyle: 'medium'});
+/** Makes something when it is first asked for: formats take time, and most pages need few. @template T */
+const once = (/** @type {() => T} */ make) => {
+  /** @type {T | undefined} */
+  let made;
+  return () => (made ??= make());
+};
+const number = once(() => new Intl.NumberFormat(language));
+const day = once(() => new Intl.DateTimeFormat(language, {dateStyle: 'full', timeStyle: 'short'}));
+const short = once(() => new Intl.DateTimeFormat(language, {dateStyle: 'medium', timeStyle: 'short'}));
+const clock = once(() => new Intl.DateTimeFormat(language, {timeStyle: 'medium'}));
 /** @type {Map<string, {format: Intl.NumberFormat, unit: number}>} */
 const currencies = new Map();
 
@@ -27,10 +33,10 @@ export function minorUnits(/** @type {string} */ currency) {
   return currencies.get(currency)?.unit ?? 100;
 }
 
-export const count = (/** @type {number} */ value) => number.format(value);
-export const whole = (/** @type {string} */ moment) => day.format(new Date(moment));
-export const brief = (/** @type {string} */ moment) => short.format(new Date(moment));
-export const time = (/** @type {string | number} */ moment) => clock.format(new Date(moment));
+export const count = (/** @type {number} */ value) => number().format(value);
+export const whole = (/** @type {string} */ moment) => day().format(new Date(moment));
+export const brief = (/** @type {string} */ moment) => short().format(new Date(moment));
+export const time = (/** @type {string | number} */ moment) => clock().format(new Date(moment));
 
 /** Minutes and seconds, as on a clock that runs down. */
 export function left(/** @type {number} */ ms) {

@@ -87,7 +87,12 @@ fn is_plain_text(answer: &Response) -> bool {
 }
 
 /// Lets pages of other origins call, as the settings say. Nothing is sent by a browser on its own: no cookies.
-pub fn cross_origin(allowed: &[Origin]) -> CorsLayer {
+///
+/// `None` where no other origin is named: then nothing is said of them at all.
+pub fn cross_origin(allowed: &[Origin]) -> Option<CorsLayer> {
+    if allowed.is_empty() {
+        return None;
+    }
     let ones = allowed.iter().filter_map(|origin| match origin {
         Origin::One(origin) => Some(origin.clone()),
         Origin::Any => None,
@@ -97,7 +102,7 @@ pub fn cross_origin(allowed: &[Origin]) -> CorsLayer {
     } else {
         AllowOrigin::list(ones.collect::<Vec<_>>())
     };
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([
@@ -113,9 +118,11 @@ pub fn cross_origin(allowed: &[Origin]) -> CorsLayer {
             header::LOCATION,
             header::RETRY_AFTER,
             HeaderName::from_static("holdfast-version"),
+            HeaderName::from_static("idempotent-replayed"),
             HeaderName::from_static("x-request-id"),
         ])
-        .max_age(Duration::from_hours(1))
+        .max_age(Duration::from_hours(1));
+    Some(layer)
 }
 
 /// Told to browsers with every answer that does not say otherwise: pages name what they need themselves.

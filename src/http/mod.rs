@@ -63,9 +63,10 @@ fn resources() -> OpenApiRouter<AppState> {
 /// The whole service. Layers are listed from the handler outwards; each needs what stands below it.
 pub fn router(app: App) -> Router {
     let app = AppState::from(app);
+    let other_sites = layers::cross_origin(&app.config.cors_origins);
     let pays_at_stripe = app.config.stripe_publishable_key.is_some() && app.config.pay_page_url.is_none();
     let (calls, api) = resources().split_for_parts();
-    calls
+    let service = calls
         .merge(pages::router(&openapi::finish(&api), pays_at_stripe))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
@@ -80,11 +81,14 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(layers::only_problems))
         .layer(CatchPanicLayer::custom(layers::panicked))
         .layer(CompressionLayer::new())
-        .layer(layers::cross_origin(&app.config.cors_origins))
         .layer(from_fn(layers::careful))
         .layer(from_fn_with_state(app.clone(), layers::observe))
         .layer(from_fn(request_id::name))
-        .with_state(app)
+        .with_state(app);
+    match other_sites {
+        Some(layer) => service.layer(layer),
+        None => service,
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,19 @@ import {sayReason, sayWhole} from './say.js';
 import {sheet} from './style.js';
 import {Tiles} from './tiles.js';
 
+const baseOf = (/** @type {string} */ event, /** @type {string} */ api) => `${api.replace(/\/$/, '')}/v1/events/${event}`;
+
+/** The chart and the first snapshot, both at once. */
+function askFor(/** @type {string} */ base) {
+  const chart = fetch(`${base}/seats`).then((answer) => {
+    if (!answer.ok) throw new Error(`the chart: ${answer.status}`);
+    return answer.json();
+  });
+  // Whoever waits for it hears of it; until then it is nobody's fault.
+  chart.catch(() => {});
+  return {chart, first: Feed.ahead(base)};
+}
+
 export class SeatMap extends HTMLElement {
   /** @type {Chart | null} */ chart = null;
   /** @type {Picture | null} */ picture = null;
@@ -52,7 +65,7 @@ export class SeatMap extends HTMLElement {
   connectedCallback() {
     this.#wait(t('map.loading'));
     const event = this.getAttribute('event');
-    if (event) this.#load(`${(this.getAttribute('api') ?? '').replace(/\/$/, '')}/v1/events/${event}`);
+    if (event) this.#load(baseOf(event, this.getAttribute('api') ?? ''));
   }
 
   disconnectedCallback() { this.#close(); }
@@ -147,12 +160,20 @@ export class SeatMap extends HTMLElement {
     fill(/** @type {ShadowRoot} */ (this.shadowRoot), h('div', {class: 'waiting', role: 'status'}, h('p', {}, words), ...more));
   }
 
+  /** Charts that were asked for before there was a map to show them. @type {Map<string, ReturnType<typeof askFor>>} */
+  static #coming = new Map();
+
+  /** Asks for an event's chart now, for a map that will be there in a moment. */
+  static ahead(/** @type {string} */ event, api = '') {
+    const base = baseOf(event, api);
+    SeatMap.#coming.set(base, askFor(base));
+  }
+
   async #load(/** @type {string} */ base) {
-    const first = Feed.ahead(base);
+    const {chart, first} = SeatMap.#coming.get(base) ?? askFor(base);
+    SeatMap.#coming.delete(base);
     try {
-      const answer = await fetch(`${base}/seats`);
-      if (!answer.ok) throw new Error(`the chart: ${answer.status}`);
-      const drawing = await answer.json();
+      const drawing = await chart;
       if (!this.isConnected) return;
       this.#open(drawing, base, first);
     } catch {

@@ -3,7 +3,7 @@
 
 import {fill, h} from '../dom.js';
 import {brief, whole} from '../format.js';
-import '../map/seat-map.js';
+import {SeatMap} from '../map/seat-map.js';
 import {Basket} from '../parts/basket.js';
 import {button, fillPage, openPage} from '../parts/frame.js';
 import {party} from '../parts/party.js';
@@ -11,6 +11,7 @@ import {t} from '../text.js';
 
 const page = openPage(t('events.title'));
 const id = location.pathname.split('/')[2];
+SeatMap.ahead(id);
 
 /** A page that waits for the opening looks again then, and a little later than others: not all at once. */
 const SPREAD_MS = 800;
