@@ -259,7 +259,7 @@ export class SeatMap extends HTMLElement {
       this.#wish();
     });
     choice.addEventListener('lost', (/** @type {any} */ {detail: {seats}}) => {
-      this.#say.say(seats.map((at) => `${sayWhole(choice, at)}. ${sayReason('held')}`).join(' '));
+      this.#say.say(seats.map((at) => `${sayWhole(choice, at)}. ${sayReason(choice.picture.stateOf(at))}`).join(' '));
       this.#tell('lost', {seats: seats.map((at) => this.chart?.ids[at])});
     });
   }
@@ -292,6 +292,7 @@ export class SeatMap extends HTMLElement {
     this.#feed = null;
     for (const undo of this.#undo.splice(0)) undo();
     cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
   }
 
   #tell(/** @type {string} */ name, /** @type {any} */ detail = null) {
