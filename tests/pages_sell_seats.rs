@@ -206,7 +206,7 @@ async fn the_services_reasons_are_told_at_the_seat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_waits_for_the_opening_opens_by_itself() {
     let holdfast = Holdfast::with_pages().await;
-    let opens = time::OffsetDateTime::now_utc() + time::Duration::seconds(4);
+    let opens = time::OffsetDateTime::now_utc() + time::Duration::seconds(10);
     let opens = opens.format(&time::format_description::well_known::Rfc3339).expect("a moment");
     let event = holdfast
         .event(json!({ "title": "Soon", "starts_at": "2031-05-01T19:00:00Z", "sale_starts_at": opens,
@@ -223,7 +223,7 @@ async fn a_page_that_waits_for_the_opening_opens_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_the_time_is_said_aloud_before_it_comes() {
-    let holdfast = Holdfast::with_pages_and(|config| config.hold_seconds = 12).await;
+    let holdfast = Holdfast::with_pages_and(|config| config.hold_seconds = 20).await;
     let event = holdfast.theatre().await;
     let customer = holdfast.customer().await;
     let page = holdfast.visitor_as(&customer, "customer", &event_page(event)).await;
