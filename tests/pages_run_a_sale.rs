@@ -122,8 +122,8 @@ async fn the_dashboard_follows_the_sale_by_itself() {
     customer.holds_seats(event, &["stalls-D-1"]).await.expect(201);
     page.sees("Held 1").await;
     // One hold within the last ten seconds.
-    page.sees("Holds a second 0.").await;
-    page.comes_to("document.body.innerText.match(/Holds a second\\s+([\\d.]+)/)?.[1] > 0").await;
+    page.sees("Seats held a second 0.").await;
+    page.comes_to("document.body.innerText.match(/Seats held a second\\s+([\\d.]+)/)?.[1] > 0").await;
     holdfast.sold(&holdfast.customer().await, event, &["stalls-A-1", "stalls-A-2"]).await;
     page.sees("Sold 2").await;
     page.sees("Revenue €96.00").await;

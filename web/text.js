@@ -263,7 +263,7 @@ const words = {
   'sale.blocked': 'Blocked',
   'sale.waiting': 'Waiting',
   'sale.revenue': 'Revenue',
-  'sale.rate': 'Holds a second',
+  'sale.rate': 'Seats held a second',
   'sale.let-in': 'Let in',
   'sale.live': 'Live: held and sold since you opened this page',
   'sale.timeline': 'Seats sold over time',

@@ -14,7 +14,7 @@ import {t} from '../text.js';
 
 /** How often the money is asked for; seats come by themselves. */
 const REPORT_MS = 4000;
-/** Holds a second are counted over so many seconds. */
+/** Seats held a second are counted over so many seconds. */
 const WINDOW_S = 10;
 /** Seconds that the live plot shows. */
 const SHOWN_S = 120;
