@@ -150,7 +150,8 @@ export class SeatMap extends HTMLElement {
 
   get camera() { return this.#parts.camera; }
 
-  get #nearScale() { return this.#parts.tiles.chart.spacing > 0 ? NEAR * 1.7 / this.#parts.tiles.seatSize(1) : 1; }
+  /** The scale at which a seat can well be hit. */
+  get #nearScale() { return NEAR * 1.7 / this.#parts.tiles.seatSize(1); }
 
   #numbers(/** @type {string[]} */ ids) {
     return /** @type {number[]} */ (ids.map((id) => this.chart?.numberOf(id)).filter((at) => at !== undefined));
