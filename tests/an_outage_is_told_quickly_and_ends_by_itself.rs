@@ -147,3 +147,19 @@ async fn a_picture_that_is_there_is_not_built_again_whoever_asks() {
     assert_eq!(ada.get(&format!("/v1/holds/{}", id(&hold))).await.expect(200)["status"], "held");
     ada.checks_out(&hold).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisers_list_comes_without_its_numbers_while_redis_is_frozen() {
+    let holdfast = Holdfast::with_its_own_stack().await;
+    for _ in 0..5 {
+        holdfast.theatre().await;
+    }
+    holdfast.stack().freeze_redis();
+    let list = holdfast.organiser().get("/v1/admin/events").await.expect(200);
+    let items = list["items"].as_array().expect("items");
+    assert_eq!(items.len(), 5);
+    assert!(
+        items.iter().all(|event| event["available"].is_null() && event["title"] == "The Tempest"),
+        "{list}"
+    );
+}

@@ -8,7 +8,7 @@ const TRIES = 4;
 const PAUSE_MS = 400;
 
 /** A refusal, in the service's own words: `code` is one of a closed set, `more` has what belongs to it. */
-export class Problem extends Error {
+class Problem extends Error {
   constructor(/** @type {any} */ body, /** @type {number} */ status) {
     super(body?.detail ?? body?.title ?? `The answer was ${status}`);
     this.code = /** @type {string} */ (body?.code ?? 'unavailable');
@@ -18,7 +18,7 @@ export class Problem extends Error {
 }
 
 /** No answer at all: we do not know what became of the call. */
-export class Unreachable extends Error {
+class Unreachable extends Error {
   code = 'unreachable';
   status = 0;
   more = {};

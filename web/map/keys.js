@@ -6,7 +6,7 @@ const WAYS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDow
 const AHEAD = [1.6, 4, 10, 30, 120];
 
 /** The seat that one reaches from a seat in a direction: the nearest that lies more ahead than aside. */
-export function neighbour(chart, from, [dx, dy]) {
+function neighbour(chart, from, [dx, dy]) {
   const [x, y] = [chart.x[from], chart.y[from]];
   for (const steps of AHEAD) {
     const reach = steps * chart.spacing;
