@@ -4,7 +4,8 @@
         blocked), order, hold, customer, ms from now that a held seat must stay   ('' where it has none)
   Replies  repaired f n   n seats were not as they should be and are now; a repeat answers 0
            not_ready ''
-  A seat is taken out of the hold that had it, whose customer's count goes down by one; the new owner's goes up.
+  A seat that Postgres calls free stays with a live hold: no claim is made before the checkout.
+  Any other seat is taken out of the hold that had it, whose customer's count goes down by one; the new owner's goes up.
   What a customer had bought is not known to a flag, so the count of one who loses a sold seat stays.
   Touches  isTaken:{E}:<ordinal>, hold:{E}:<hold> of the losing and of the winning holds
 ]]
@@ -27,6 +28,13 @@ local function right_already(seat)
     and redis.call('GETBIT', TAKEN, seat.ordinal) == planes[1]
     and redis.call('GETBIT', SOLD, seat.ordinal) == planes[2]
     and redis.call('GETBIT', BLOCKED, seat.ordinal) == planes[3]
+end
+
+-- A live hold needs no claim: who has not reached the checkout is known to Redis alone. Its time ends it.
+local function is_held_rightly(seat)
+  if seat.truth ~= 'free' then return false end
+  local hold = record_of(seat.seen, epoch)
+  return hold and hold.live and set_of(hold.ordinals)[seat.ordinal]
 end
 
 -- Takes the seat out of the live hold whose flag stands there.
@@ -85,7 +93,7 @@ for i = 3, #ARGV, 7 do
     ordinal = tonumber(ARGV[i]), seen = ARGV[i + 1], truth = ARGV[i + 2], order = ARGV[i + 3],
     hold = ARGV[i + 4], owner = ARGV[i + 5], ttl = tonumber(ARGV[i + 6]) or 0,
   }
-  if as_seen(seat) and not right_already(seat) then
+  if as_seen(seat) and not right_already(seat) and not is_held_rightly(seat) then
     put_right(seat)
     total = total + 1
     local list = repaired[seat.truth]

@@ -21,6 +21,21 @@ async fn after_the_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_reconciler_takes_a_hold_that_lives() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let hold = ada.holds_seats(event, &PAIR).await.expect(201);
+    for _ in 0..2 {
+        holdfast.app().desk.reconcile_picture(event).await.expect("the stores answer");
+    }
+    assert_eq!(ada.get(&format!("/v1/holds/{}", id(&hold))).await.expect(200)["seats"], hold["seats"]);
+    assert_eq!(ada.state_of(event, PAIR[0]).await, "held");
+    ada.checks_out(&hold).await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_the_claims_before_stripe_was_asked() {
     let mut holdfast = Holdfast::start().await;
     let event = holdfast.theatre().await;

@@ -431,7 +431,10 @@ impl Model {
             Truth::Sold { order, .. } => Seat::Sold(order),
             Truth::Blocked => Seat::Blocked,
         };
-        if !seen || now == should {
+        // What is only held needs no claim, so Postgres calls it free and is not wrong.
+        let is_held = matches!(now, Seat::Held(hold) if self.holds.get(&hold)
+            .is_some_and(|hold| hold.live && hold.seats.contains(&ordinal)));
+        if !seen || now == should || (truth == Truth::Free && is_held) {
             return said("repaired", 0);
         }
         if let Seat::Held(loser) = now {
