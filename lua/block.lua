@@ -1,11 +1,12 @@
 --[[ block: takes seats out of sale, all or none.
-  KEYS  1-7 the event  8… the flags of the seats
+  KEYS  1-9 the event  10… the flags of the seats
   ARGV  1-2 prefixes  then the ordinals
   Replies  blocked f n                  n seats were not blocked before; a repeat answers 0
            refused '' ordinal reason…   sold or held; nothing has changed
            not_ready ''
 ]]
-if redis.call('HEXISTS', META, 'epoch') == 0 then return {'not_ready', ''} end
+read_rules()
+if not epoch then return {'not_ready', ''} end
 
 local ordinals, fresh, refused = {}, {}, {'refused', ''}
 for i = 3, #ARGV do ordinals[#ordinals + 1] = tonumber(ARGV[i]) end

@@ -1,6 +1,6 @@
 --[[ claim: a payment arrived. Keeps the order's seats, or takes exactly the same ones again if all that were
   lost are free, else says which are lost and changes nothing.
-  KEYS  1-7 the event  8 record of the hold  9… the flags of the seats
+  KEYS  1-9 the event  10 record of the hold  11… the flags of the seats
   ARGV  1-2 prefixes  3 order id  4 hold id  5 customer  6 ms from now that the seats must stay  then the ordinals
   Replies  kept ''            every seat is still the order's: held by its hold, or sold to it
            taken_again f      some were gone and free; also their hold is live again
@@ -9,10 +9,10 @@
            not_ready ''
   A repeat answers kept.
 ]]
-local epoch = redis.call('HGET', META, 'epoch')
+read_rules()
 if not epoch then return {'not_ready', ''} end
 local order, id, owner = ARGV[3], ARGV[4], ARGV[5]
-local hold = record_of(id, epoch)
+local hold = record_of(id)
 if hold and hold.owner ~= owner then return {'not_owner', ''} end
 
 local ordinals, again, held, lost = {}, {}, {}, {'lost', ''}
@@ -45,9 +45,10 @@ local deadline = math.max(now + tonumber(ARGV[6]), #before > 0 and hold.deadline
 for _, ordinal in ipairs(held) do redis.call('PEXPIREAT', FLAG .. ordinal, deadline) end
 for _, ordinal in ipairs(again) do redis.call('SET', FLAG .. ordinal, id, 'PXAT', deadline) end
 set_bits(TAKEN, again, 1)
-keep_record(id, epoch, {
+if waiting then set_bits(KEPT, again, 0) end
+keep_record(id, {
   owner = owner, ordinals = all, deadline = deadline, order = order,
-  first = hold and hold.first or now, wish = hold and hold.wish or '',
+  first = hold and hold.first or now, wish = hold and hold.wish or '', span = hold and hold.span,
 })
 count(owner, #all - #before)
 if #again == 0 then return {'kept', ''} end

@@ -1,10 +1,11 @@
 --[[ free: gives back seats that an order had bought, after its refund.
-  KEYS  1-7 the event  8… the flags of the seats
+  KEYS  1-9 the event  10… the flags of the seats
   ARGV  1-2 prefixes  3 order id  4 customer  then the ordinals
-  Replies  freed f n     n seats were this order's and are free now; others are left alone, so a repeat answers 0
+  Replies  freed f n     n seats were this order's and are nobody's now; others are left alone, so a repeat answers 0
            not_ready ''
 ]]
-if redis.call('HEXISTS', META, 'epoch') == 0 then return {'not_ready', ''} end
+read_rules()
+if not epoch then return {'not_ready', ''} end
 local sold, owner = 'sold:' .. ARGV[3], ARGV[4]
 
 local ordinals, mine = {}, {}
@@ -16,4 +17,4 @@ if #mine == 0 then return {'freed', '', 0} end
 drop_flags(mine)
 mark(mine, 0, 0, 0)
 count(owner, -#mine)
-return {'freed', tell('free', join(mine)), #mine}
+return {'freed', tell(come_free(mine), join(mine)), #mine}

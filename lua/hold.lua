@@ -1,6 +1,6 @@
 --[[ hold: takes named seats and standing places, all or nothing; or says which failed and why.
-  KEYS  1-7 the event  8-9 as in granting  10… the flags of the named seats, then of the named places
-  ARGV  1-8 as in granting  9 how many seats  10 how many named standing places
+  KEYS  1-9 the event  10-11 as in granting  12… the flags of the named seats, then of the named places
+  ARGV  1-9 as in granting  10 how many seats  11 how many named standing places
         then the ordinals of the seats, those of the places, and for each area: from, to (exclusive), how many
   Replies  those of granting, and
            refused f ordinal reason …   each named seat that cannot be had: sold, blocked, held or orphan
@@ -16,10 +16,10 @@
 local answer = answered_already()
 if answer then return answer end
 
-local seat_count, place_count = tonumber(ARGV[9]), tonumber(ARGV[10])
+local seat_count, place_count = tonumber(ARGV[10]), tonumber(ARGV[11])
 local named, chosen = {}, {}
 for i = 1, seat_count + place_count do
-  named[i] = tonumber(ARGV[10 + i])
+  named[i] = tonumber(ARGV[11 + i])
   chosen[named[i]] = true
 end
 
@@ -54,7 +54,7 @@ end
 
 local function refused_seats()
   local refused = {'refused', feed}
-  local flags = redis.call('MGET', unpack(KEYS, 10, 9 + #named))
+  local flags = redis.call('MGET', unpack(KEYS, 12, 11 + #named))
   for i, ordinal in ipairs(named) do
     local reason = refusal(ordinal, flags[i])
     if reason then
@@ -121,7 +121,7 @@ if #named > 0 then
 end
 
 local picked = {}
-for i = 11 + #named, #ARGV, 3 do
+for i = 12 + #named, #ARGV, 3 do
   local left = pick(tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), picked)
   if left then return {'sold_out', feed, left} end
 end

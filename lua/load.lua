@@ -1,26 +1,29 @@
 --[[ load: installs an event's picture under a new epoch, in parts, so that no call is long. The marker comes last.
-  KEYS  1-7 the event
+  KEYS  1-9 the event
   ARGV  1-2 prefixes  3 step: begin, part or finish  4 token of this load  5 epoch
         begin   6 how many ordinals  7 plane of the aisles
         part    6 from  7 to (exclusive)  then for each claim in it: ordinal, kind (held, sold or blocked),
                 order, hold, customer, ms from now that a held seat must stay   ('' where it has none)
-        finish  6… pairs of a rule's name and its value, as in configure
+        finish  6… pairs of a rule's name and its value, as in configure, and waiting (1 or 0): then whatever is
+                free is kept for the waiting list, which is asked first
   Replies  loaded f        the step is done; also the answer to its repeat
            superseded ''   another load has begun since, or a step is missing
            stale '' epoch  the event has this epoch or a later one already
   Touches  isTaken:{E}:<ordinal> of every ordinal, hold:{E}:<hold> of the claims
 ]]
-local step, token, epoch = ARGV[3], ARGV[4], ARGV[5]
+local step, token, new = ARGV[3], ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', META, 'epoch', 'token', 'loading', 'next', 'size')
 local mine = meta[2] == token
 if meta[1] and mine then return {'loaded', ''} end
 local open, loading = tonumber(meta[1] or -1), tonumber(meta[3] or -1)
-if open >= tonumber(epoch) or loading > tonumber(epoch) then return {'stale', '', math.max(open, loading)} end
+if open >= tonumber(new) or loading > tonumber(new) then return {'stale', '', math.max(open, loading)} end
+-- What is written from here on belongs to the new epoch.
+epoch = new
 
 local function begin()
   if mine then return {'loaded', ''} end
   local size, aisles = tonumber(ARGV[6]), ARGV[7]
-  redis.call('DEL', META, TAKEN, SOLD, BLOCKED, DEADLINES, OWNERS)
+  redis.call('DEL', META, TAKEN, SOLD, BLOCKED, KEPT, DEADLINES, OWNERS)
   redis.call('SET', TAKEN, aisles)
   redis.call('SET', SOLD, aisles)
   redis.call('SETBIT', BLOCKED, #aisles * 8 - 1, 0)
@@ -31,7 +34,7 @@ end
 
 -- A hold's seats may lie in several parts; what an earlier load left of it is not continued.
 local function hold_of(id, owner, order, deadline)
-  local hold = record_of(id, epoch)
+  local hold = record_of(id)
   if hold and hold.live and redis.call('HGET', RECORD .. id, 'load') == token then return hold end
   return {owner = owner, ordinals = {}, deadline = deadline, first = now_ms(), order = order, wish = ''}
 end
@@ -51,7 +54,7 @@ local function install(claims, holds)
   end
   for _, claim in ipairs(claims.blocked) do redis.call('SET', FLAG .. claim.ordinal, 'blocked') end
   for id, hold in pairs(holds) do
-    keep_record(id, epoch, hold)
+    keep_record(id, hold)
     redis.call('HSET', RECORD .. id, 'load', token)
   end
 end
@@ -81,7 +84,12 @@ end
 local function finish()
   if not mine or meta[4] ~= meta[5] then return {'superseded', ''} end
   redis.call('HDEL', META, 'loading', 'next')
-  redis.call('HSET', META, 'epoch', epoch, unpack(ARGV, 6))
+  -- News of this epoch is later than any of those before.
+  redis.call('HSET', META, 'epoch', epoch, 'news', epoch .. '000000', unpack(ARGV, 6))
+  if redis.call('HGET', META, 'waiting') == '1' then
+    redis.call('BITOP', 'NOT', KEPT, TAKEN)
+    redis.call('BITOP', 'OR', TAKEN, TAKEN, KEPT)
+  end
   return {'loaded', tell('epoch', epoch)}
 end
 

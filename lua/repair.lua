@@ -1,5 +1,5 @@
 --[[ repair: makes seats what Postgres says they are, each only while its flag is still what was seen.
-  KEYS  1-7 the event
+  KEYS  1-9 the event
   ARGV  1-2 prefixes  then for each seat: ordinal, the flag that was seen or '', truth (free, held, sold or
         blocked), order, hold, customer, ms from now that a held seat must stay   ('' where it has none)
   Replies  repaired f n   n seats were not as they should be and are now; a repeat answers 0
@@ -9,7 +9,7 @@
   What a customer had bought is not known to a flag, so the count of one who loses a sold seat stays.
   Touches  isTaken:{E}:<ordinal>, hold:{E}:<hold> of the losing and of the winning holds
 ]]
-local epoch = redis.call('HGET', META, 'epoch')
+read_rules()
 if not epoch then return {'not_ready', ''} end
 local now = now_ms()
 local PLANES = {free = {0, 0, 0}, held = {1, 0, 0}, sold = {1, 1, 0}, blocked = {1, 1, 1}}
@@ -24,6 +24,9 @@ local function as_seen(seat) return (redis.call('GET', FLAG .. seat.ordinal) or 
 
 local function right_already(seat)
   local planes = PLANES[seat.truth]
+  if waiting and seat.truth == 'free' and redis.call('GETBIT', KEPT, seat.ordinal) == 1 then
+    planes = PLANES.held
+  end
   return (should_be(seat) or '') == seat.seen
     and redis.call('GETBIT', TAKEN, seat.ordinal) == planes[1]
     and redis.call('GETBIT', SOLD, seat.ordinal) == planes[2]
@@ -33,13 +36,13 @@ end
 -- A live hold needs no claim: who has not reached the checkout is known to Redis alone. Its time ends it.
 local function is_held_rightly(seat)
   if seat.truth ~= 'free' then return false end
-  local hold = record_of(seat.seen, epoch)
+  local hold = record_of(seat.seen)
   return hold and hold.live and set_of(hold.ordinals)[seat.ordinal]
 end
 
 -- Takes the seat out of the live hold whose flag stands there.
 local function take_from(seat)
-  local loser = record_of(seat.seen, epoch)
+  local loser = record_of(seat.seen)
   if not loser or not loser.live then return end
   local rest = {}
   for _, ordinal in ipairs(loser.ordinals) do
@@ -47,14 +50,14 @@ local function take_from(seat)
   end
   if #rest == #loser.ordinals then return end
   loser.ordinals = rest
-  keep_record(seat.seen, epoch, loser)
+  keep_record(seat.seen, loser)
   if #rest == 0 then consume(seat.seen, 'repaired') end
   count(loser.owner, -1)
 end
 
 local function add_to_hold(seat)
   local deadline = now + math.max(seat.ttl, 1)
-  local hold = record_of(seat.hold, epoch)
+  local hold = record_of(seat.hold)
   if not (hold and hold.live) then
     hold =
       {owner = seat.owner, ordinals = {}, deadline = deadline, first = now, order = seat.order, wish = ''}
@@ -67,7 +70,7 @@ local function add_to_hold(seat)
     count(hold.owner, 1)
   end
   redis.call('SET', FLAG .. seat.ordinal, seat.hold, 'PXAT', hold.deadline)
-  keep_record(seat.hold, epoch, hold)
+  keep_record(seat.hold, hold)
 end
 
 local function put_right(seat)
@@ -84,6 +87,7 @@ local function put_right(seat)
     redis.call('SET', FLAG .. seat.ordinal, flag)
   end
   mark({seat.ordinal}, unpack(PLANES[seat.truth]))
+  if seat.truth == 'free' then come_free({seat.ordinal}) end
 end
 
 local repaired = {free = {}, held = {}, sold = {}, blocked = {}}
@@ -96,7 +100,8 @@ for i = 3, #ARGV, 7 do
   if as_seen(seat) and not right_already(seat) and not is_held_rightly(seat) then
     put_right(seat)
     total = total + 1
-    local list = repaired[seat.truth]
+    -- What is kept for the waiting list looks held.
+    local list = repaired[seat.truth == 'free' and waiting and 'held' or seat.truth]
     list[#list + 1] = seat.ordinal
   end
 end

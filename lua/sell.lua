@@ -1,11 +1,11 @@
 --[[ sell: marks an order's seats sold. Overrides whatever stands there: Postgres has already decided.
-  KEYS  1-7 the event  8 record of the order's hold  9… the flags of the seats
+  KEYS  1-9 the event  10 record of the order's hold  11… the flags of the seats
   ARGV  1-2 prefixes  3 order id  4 hold id  5 customer  then the ordinals
   Replies  sold f n      n seats were not yet sold to this order; a repeat answers 0
            not_ready ''
   The customer's count moves from held to bought: the seats of the live hold are already in it.
 ]]
-local epoch = redis.call('HGET', META, 'epoch')
+read_rules()
 if not epoch then return {'not_ready', ''} end
 local sold, id, owner = 'sold:' .. ARGV[3], ARGV[4], ARGV[5]
 
@@ -18,14 +18,14 @@ for _, ordinal in ipairs(fresh) do redis.call('SET', FLAG .. ordinal, sold) end
 mark(fresh, 1, 1, 0)
 
 local moved = 0
-local hold = record_of(id, epoch)
+local hold = record_of(id)
 if hold and hold.live and hold.owner == owner then
   local bought, rest = set_of(ordinals), {}
   for _, ordinal in ipairs(hold.ordinals) do
     if bought[ordinal] then moved = moved + 1 else rest[#rest + 1] = ordinal end
   end
   hold.ordinals = rest
-  if moved > 0 then keep_record(id, epoch, hold) end
+  if moved > 0 then keep_record(id, hold) end
   if #rest == 0 then consume(id, 'sold') end
 end
 count(owner, #fresh - moved)

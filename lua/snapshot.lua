@@ -1,5 +1,5 @@
 --[[ snapshot: the planes and the version that they show, in one moment. Changes nothing.
-  KEYS  1-7 the event
+  KEYS  1-9 the event
   ARGV  1-2 prefixes
   Replies  snapshot f epoch places taken sold blocked   f is the feed's last id; places is the number of seats
            not_ready ''

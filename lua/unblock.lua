@@ -1,10 +1,11 @@
 --[[ unblock: puts blocked seats back on sale.
-  KEYS  1-7 the event  8… the flags of the seats
+  KEYS  1-9 the event  10… the flags of the seats
   ARGV  1-2 prefixes  then the ordinals
-  Replies  unblocked f n   n seats were blocked and are free now; others are left alone, so a repeat answers 0
+  Replies  unblocked f n   n seats were blocked and are nobody's now; others are left alone, so a repeat answers 0
            not_ready ''
 ]]
-if redis.call('HEXISTS', META, 'epoch') == 0 then return {'not_ready', ''} end
+read_rules()
+if not epoch then return {'not_ready', ''} end
 
 local ordinals, mine = {}, {}
 for i = 3, #ARGV do ordinals[#ordinals + 1] = tonumber(ARGV[i]) end
@@ -15,4 +16,4 @@ end
 if #mine == 0 then return {'unblocked', '', 0} end
 drop_flags(mine)
 mark(mine, 0, 0, 0)
-return {'unblocked', tell('free', join(mine)), #mine}
+return {'unblocked', tell(come_free(mine), join(mine)), #mine}

@@ -16,6 +16,7 @@ use crate::seats::{Engine, Pictures, Timing};
 use crate::stores::postgres;
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
+use crate::waitlist::Waitlist;
 
 /// Handles to everything that a node consists of. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub struct App {
     pub pictures: Pictures,
     pub accounts: Accounts,
     pub desk: Desk,
+    pub waitlist: Waitlist,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -72,6 +74,8 @@ impl App {
             live_money,
         };
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
+        let waitlist =
+            Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
@@ -86,6 +90,7 @@ impl App {
             engine,
             accounts,
             desk,
+            waitlist,
             closing: CancellationToken::new(),
         })
     }

@@ -131,6 +131,10 @@ pub struct Config {
     #[arg(long, env = "GRACE_SECONDS", default_value_t = 60)]
     pub grace_seconds: u32,
 
+    /// Seconds that seats are held for a party of the waiting list to take up, where its event does not say.
+    #[arg(long, env = "OFFER_SECONDS", default_value_t = 1800)]
+    pub offer_seconds: u32,
+
     /// What a declined payment does to its order.
     #[arg(long, env = "PAYMENT_FAILED", value_enum, default_value = "release")]
     pub payment_failed: PaymentFailed,
@@ -198,6 +202,7 @@ impl Config {
         for (name, value) in [
             ("HOLD_SECONDS", self.hold_seconds),
             ("PAYMENT_SECONDS", self.payment_seconds),
+            ("OFFER_SECONDS", self.offer_seconds),
             ("ACCESS_TOKEN_SECONDS", self.access_token_seconds),
             ("REFRESH_TOKEN_DAYS", self.refresh_token_days),
             ("RECONCILE_SECONDS", self.reconcile_seconds),
@@ -232,6 +237,11 @@ impl Config {
     #[must_use]
     pub fn payment(&self) -> Duration {
         Duration::from_secs(self.payment_seconds.into())
+    }
+
+    #[must_use]
+    pub fn offer(&self) -> Duration {
+        Duration::from_secs(self.offer_seconds.into())
     }
 
     #[must_use]

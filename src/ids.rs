@@ -73,6 +73,10 @@ id!(
     TicketId
 );
 id!(
+    /// A party on a waiting list.
+    EntryId
+);
+id!(
     /// Money that goes back, once per cause.
     RefundId
 );

@@ -46,6 +46,8 @@ pub struct Metrics {
     pub orders: ByLabel,
     /// Webhooks by what became of them: accepted, repeated, unsigned, foreign.
     pub webhooks: ByLabel,
+    /// Parties of waiting lists by what became of them: joined, offered, served, declined, lapsed, left, closed.
+    pub waitlist: ByLabel,
     pub inbox_depth: Level,
     pub inbox_age_seconds: Level,
     pub inbox_parked: Level,
@@ -79,6 +81,7 @@ impl Metrics {
             confirm_seconds: slow(),
             orders: Family::default(),
             webhooks: Family::default(),
+            waitlist: Family::default(),
             inbox_depth: Gauge::default(),
             inbox_age_seconds: Gauge::default(),
             inbox_parked: Gauge::default(),
@@ -105,6 +108,7 @@ impl Metrics {
         );
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
+        registry.register("waitlist", "Parties of waiting lists by what became of them", m.waitlist.clone());
         registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
         registry.register(
             "inbox_age_seconds",

@@ -36,3 +36,4 @@ mod the_documentation_is_true;
 mod the_old_defects_are_not_here;
 mod the_same_key_gives_the_same_result;
 mod the_story_of_two_customers;
+mod the_waiting_list_is_served_in_order;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use holdfast::ids::{AccountId, EventId, HoldId, OrderId};
 use holdfast::seats::keys::Keys;
 use holdfast::seats::{
-    Asker, Claimed, HoldAsk, HoldRefusal, Pinned, Released, Repair, Rules, SeatsError, Truth as EngineTruth,
-    Wish as EngineWish,
+    Asker, Claimed, HoldAsk, HoldRefusal, OfferAsk, Offered, Passed, Pinned, Places, Released, Repair, Rules,
+    SeatsError, Truth as EngineTruth, Wish as EngineWish,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -80,7 +80,17 @@ enum Op {
         orphan_rule: bool,
         limit: Option<u32>,
         closed: bool,
-        waiting: bool,
+    },
+    /// A party joins the waiting list.
+    Wait,
+    /// Nobody on the list can use what is kept, or nobody is on it any more.
+    LetGo {
+        end: bool,
+    },
+    Offer {
+        owner: Id,
+        runs: BTreeSet<usize>,
+        quantity: u32,
     },
 }
 
@@ -141,8 +151,12 @@ fn an_op() -> impl Strategy<Value = Op> {
         2 => hold.prop_map(Op::Lose),
         3 => (0..3usize).prop_map(|owner| Op::TakeOver { owner }),
         2 => Just(Op::Sweep),
-        1 => (any::<bool>(), prop_oneof![Just(None), (2..9u32).prop_map(Some)], prop::bool::weighted(0.1), prop::bool::weighted(0.2))
-            .prop_map(|(orphan_rule, limit, closed, waiting)| Op::Configure { orphan_rule, limit, closed, waiting }),
+        1 => (any::<bool>(), prop_oneof![Just(None), (2..9u32).prop_map(Some)], prop::bool::weighted(0.1))
+            .prop_map(|(orphan_rule, limit, closed)| Op::Configure { orphan_rule, limit, closed }),
+        2 => Just(Op::Wait),
+        1 => any::<bool>().prop_map(|end| Op::LetGo { end }),
+        3 => (0..3usize, btree_set(0..RUNS.len(), 1..=RUNS.len()), 1..4u32)
+            .prop_map(|(owner, runs, quantity)| Op::Offer { owner, runs, quantity }),
     ]
 }
 
@@ -194,8 +208,14 @@ impl Pair {
 
     async fn asks(&mut self, id: Id, owner: Id, wish: &Wish) -> (String, String) {
         let (what, replaces) = self.wish(wish);
-        let ask =
-            HoldAsk { hold: self.holds[id].0, event: self.event, owner: self.owners[owner], what, replaces };
+        let ask = HoldAsk {
+            hold: self.holds[id].0,
+            event: self.event,
+            owner: self.owners[owner],
+            what,
+            replaces,
+            admitted: false,
+        };
         let answer = match self.house.engine.hold(&ask).await {
             Ok(held) => said("held", held.ordinals.into_iter().collect::<BTreeSet<_>>()),
             Err(SeatsError::Refused(refusal)) => match refusal {
@@ -208,6 +228,7 @@ impl Pair {
                 HoldRefusal::NoAdjacent { free } => said("no adjacent", free),
                 HoldRefusal::Limit { limit, held } => said("limit", (Some(limit), held)),
                 HoldRefusal::SaleClosed { .. } => "closed".into(),
+                HoldRefusal::NotAdmitted => "not admitted".into(),
                 HoldRefusal::Expired => "expired".into(),
                 HoldRefusal::Mismatch => "mismatch".into(),
             },
@@ -326,7 +347,7 @@ impl Pair {
                     1 => (EngineTruth::Blocked, Truth::Blocked),
                     2 => (EngineTruth::Sold { order, owner: account }, Truth::Sold { order: id, owner }),
                     _ => (
-                        EngineTruth::Held { order, hold, owner: account, ttl: LONG },
+                        EngineTruth::Held { order: Some(order), hold, owner: account, ttl: LONG },
                         Truth::Held { hold: id },
                     ),
                 };
@@ -374,23 +395,59 @@ impl Pair {
                 let id = |hold: HoldId| self.holds.iter().position(|(known, ..)| *known == hold).unwrap();
                 let holds: BTreeSet<Id> = swept.holds.into_iter().map(id).collect();
                 let freed: BTreeSet<u32> = swept.freed.into_iter().collect();
-                let answer =
-                    if swept.waiting { said("waiting", holds) } else { said("swept", (holds, freed)) };
-                (answer, self.model.sweep())
+                (said("swept", (holds, freed)), self.model.sweep())
             }
-            Op::Configure { orphan_rule, limit, closed, waiting } => {
+            Op::Configure { orphan_rule, limit, closed } => {
                 let rules = Rules {
                     max_per_customer: *limit,
                     orphan_rule: *orphan_rule,
                     closed: *closed,
-                    waiting: *waiting,
                     ..open_rules()
                 };
                 engine.configure(event, &rules).await.unwrap();
                 let model = &mut self.model;
-                (model.orphan_rule, model.limit, model.closed, model.waiting) =
-                    (*orphan_rule, *limit, *closed, *waiting);
+                (model.orphan_rule, model.limit, model.closed) = (*orphan_rule, *limit, *closed);
                 (String::new(), String::new())
+            }
+            Op::Wait => {
+                engine.begin_waiting(event).await.unwrap();
+                self.model.begin_waiting();
+                (String::new(), String::new())
+            }
+            Op::LetGo { end } => {
+                let news = engine.news(event).await.unwrap();
+                let let_go = if *end {
+                    engine.end_waiting(event, news).await.unwrap()
+                } else {
+                    engine.pass_on(event, news).await.unwrap()
+                };
+                let Passed::Seats(seats) = let_go else { panic!("nothing has happened in between") };
+                (said("let go", seats), self.model.let_go(*end))
+            }
+            Op::Offer { owner, runs, quantity } => {
+                let runs: Vec<_> = runs.iter().map(|&run| RUNS[run]).collect();
+                let offer = HoldId::of(1, Uuid::new_v4());
+                // Asked again as an ordinary hold, it is another wish.
+                let never = Wish { what: What::Best { runs: vec![(0, 7)], quantity: 7 }, replaces: None };
+                self.holds.push((offer, *owner, never));
+                let ask = OfferAsk {
+                    hold: offer,
+                    event,
+                    owner: self.owners[*owner],
+                    quantity: *quantity,
+                    places: Places::Seats(runs.iter().map(|&(from, to)| from..to).collect()),
+                    news: engine.news(event).await.unwrap(),
+                    lasts: LONG,
+                };
+                let answer = match engine.offer(&ask).await.unwrap() {
+                    Offered::Held(held) => said("held", held.ordinals.into_iter().collect::<BTreeSet<_>>()),
+                    Offered::Nothing => "nothing".into(),
+                    Offered::Limit => "limit".into(),
+                    Offered::Closed => "closed".into(),
+                    Offered::Changed => "changed".into(),
+                    Offered::Over => "over".into(),
+                };
+                (answer, self.model.offer(count, *owner, &runs, *quantity))
             }
         })
     }
@@ -408,7 +465,7 @@ impl Pair {
                 Seat::Free => ([false, false, false], None, "free"),
                 Seat::Aisle => ([true, true, false], None, "free"),
                 Seat::Held(id) => ([true, false, false], Some(self.holds[*id].0.to_string()), "held"),
-                Seat::Lapsed => ([true, false, false], None, "held"),
+                Seat::Lapsed | Seat::Kept => ([true, false, false], None, "held"),
                 Seat::Sold(id) => ([true, true, false], Some(format!("sold:{}", self.orders[*id])), "sold"),
                 Seat::Blocked => ([true, true, true], Some("blocked".into()), "blocked"),
             };
@@ -418,7 +475,12 @@ impl Pair {
             let heard = self.told.get(&ordinal).copied().unwrap_or("free");
             prop_assert_eq!(heard, told, "what the feed told of seat {} that is {:?}", at, seat);
         }
-        let [.., deadlines, owners, _] = Keys::of(self.event).shared();
+        let [.., kept, deadlines, owners, _, _] = Keys::of(self.event).shared();
+        let kept: Vec<u8> = self.house.ask(redis::cmd("GET").arg(kept)).await;
+        for (at, seat) in self.model.seats.iter().enumerate() {
+            let is_kept = kept.get(at / 8).is_some_and(|byte| byte & (0x80 >> (at % 8)) != 0);
+            prop_assert_eq!(is_kept, *seat == Seat::Kept, "whether seat {} that is {:?} is kept", at, seat);
+        }
         let counts: BTreeMap<String, i64> = self.house.ask(redis::cmd("HGETALL").arg(owners)).await;
         let expected: BTreeMap<String, i64> =
             self.model.owners.iter().map(|(&owner, &has)| (self.owners[owner].to_string(), has)).collect();

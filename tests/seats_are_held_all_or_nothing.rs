@@ -132,10 +132,10 @@ async fn a_large_hall_is_loaded_in_parts_with_what_was_sold_blocked_and_held() {
     let (owner, sold, held) = (AccountId::new(), OrderId::new(), HoldId(Uuid::new_v4()));
     let ttl = Duration::from_mins(5);
     let kinds = [
-        (4094, ClaimKind::Held { order: sold, hold: held, owner, ttl }),
+        (4094, ClaimKind::Held { order: Some(sold), hold: held, owner, ttl }),
         (7, ClaimKind::Sold { order: sold, owner }),
         // The same hold on both sides of a part's end.
-        (4097, ClaimKind::Held { order: sold, hold: held, owner, ttl }),
+        (4097, ClaimKind::Held { order: Some(sold), hold: held, owner, ttl }),
         (99_999, ClaimKind::Blocked),
     ];
     let claims = kinds.map(|(ordinal, kind)| LoadedClaim { ordinal, kind });
@@ -237,7 +237,7 @@ async fn a_sale_by_postgres_overrides_and_the_loser_hears_at_checkout() {
     let claimed = house.engine.claim(event, late, held.hold, ada, &[0, 1], Duration::from_mins(1)).await;
     assert_eq!(claimed.unwrap(), Claimed::Lost(vec![1]));
     let counts: HashMap<String, i64> =
-        house.ask(redis::cmd("HGETALL").arg(&Keys::of(event).shared()[5])).await;
+        house.ask(redis::cmd("HGETALL").arg(&Keys::of(event).shared()[6])).await;
     assert_eq!(counts.get(&ben.to_string()), Some(&1));
     assert_eq!(house.engine.release(event, held.hold, Asker::Owner(ada)).await.unwrap(), Released::Seats(1));
     assert_eq!(house.engine.flags(event, &[1]).await.unwrap(), [Some(format!("sold:{paid}"))]);

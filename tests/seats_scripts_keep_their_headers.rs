@@ -15,6 +15,9 @@ use crate::seats_support::{House, ask, open_rules, order, plan};
 const EVENT: &str = include_str!("../lua/shared/event.lua");
 const EXPIRY: &str = include_str!("../lua/shared/expiry.lua");
 const GRANTING: &str = include_str!("../lua/shared/granting.lua");
+const CHOOSING: &str = include_str!("../lua/shared/choosing.lua");
+/// The news of an event in its first epoch.
+const FIRST: i64 = 1_000_000;
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A script with its header, and what it has said so far.
@@ -105,7 +108,7 @@ impl Asking {
 
     fn args(&self) -> Vec<String> {
         let replaces = self.replaces.map(|hold| hold.to_string()).unwrap_or_default();
-        words(&[&self.hold, &self.owner, &self.wish, &replaces, &300_000, &self.cap])
+        words(&[&self.hold, &self.owner, &self.wish, &replaces, &300_000, &self.cap, &0])
     }
 
     async fn named(&self, heard: &mut Heard, event: EventId, seats: &[u32]) -> Vec<String> {
@@ -156,6 +159,8 @@ async fn granting(heard: &mut Heard, asks: impl AsyncFn(&Asking, &mut Heard, Eve
     assert_eq!(asks(&Asking::new(), heard, over).await[..4], words(&[&"sale_closed", &"", &"", &5]));
     let limited = heard.event(&Rules { max_per_customer: Some(1), ..open_rules() }).await;
     assert_eq!(asks(&Asking::new(), heard, limited).await, words(&[&"limit", &"", &1, &0]));
+    let behind_a_room = heard.event(&Rules { room: true, ..open_rules() }).await;
+    assert_eq!(asks(&Asking::new(), heard, behind_a_room).await[0], "not_admitted");
 
     // Two holds are due and a call may sweep one: the other is left to the next call.
     let busy = heard.event(&open_rules()).await;
@@ -180,7 +185,7 @@ async fn hold() {
 
 #[tokio::test]
 async fn hold_best() {
-    let mut heard = Heard::of(include_str!("../lua/hold_best.lua"), &[EXPIRY, GRANTING]).await;
+    let mut heard = Heard::of(include_str!("../lua/hold_best.lua"), &[EXPIRY, GRANTING, CHOOSING]).await;
     granting(&mut heard, async |asking, heard, event| asking.best(heard, event, 2, 100).await).await;
 
     let event = heard.event(&open_rules()).await;
@@ -189,6 +194,55 @@ async fn hold_best() {
     // Seat 0 alone is free in the first row: two hops later the call has to be made again.
     heard.house.engine.block(event, &[1, 3]).await.unwrap();
     assert_eq!(Asking::new().best(&mut heard, event, 2, 2).await, words(&[&"more", &"", &2, &""]));
+    heard.everything();
+}
+
+#[tokio::test]
+async fn offer() {
+    let shared = [EXPIRY, GRANTING, CHOOSING];
+    let mut heard = Heard::of(include_str!("../lua/offer.lua"), &shared).await;
+    let asks =
+        async |asking: &Asking, heard: &mut Heard, event: EventId, quantity: u32, hops: u32, seen: i64| {
+            let keys = [asking.keys(event), vec![Keys::of(event).scratch()]].concat();
+            let args = words(&[&quantity, &hops, &-1, &"", &seen, &60_000, &0, &0, &4, &5, &8]);
+            heard.says(event, &keys, &[asking.args(), args].concat()).await
+        };
+    granting(&mut heard, async |asking, heard, event| asks(asking, heard, event, 2, 100, FIRST).await).await;
+
+    let event = heard.event(&open_rules()).await;
+    assert_eq!(asks(&Asking::new(), &mut heard, event, 5, 100, FIRST).await, words(&[&"none", &""]));
+    assert_eq!(asks(&Asking::new(), &mut heard, event, 1, 100, 0).await, words(&[&"changed", &""]));
+    heard.house.engine.block(event, &[1, 3]).await.unwrap();
+    assert_eq!(asks(&Asking::new(), &mut heard, event, 2, 2, FIRST).await, words(&[&"more", &"", &2, &""]));
+    let scratch: bool = heard.house.ask(redis::cmd("EXISTS").arg(Keys::of(event).scratch())).await;
+    assert!(!scratch, "the plane that it works on is gone");
+    heard.everything();
+}
+
+#[tokio::test]
+async fn wait() {
+    let mut heard = Heard::of(include_str!("../lua/wait.lua"), &[]).await;
+    let event = heard.event(&open_rules()).await;
+    let held = heard.house.engine.hold(&ask(event, AccountId::new(), &[0, 1, 2])).await.unwrap();
+    assert_eq!(
+        heard.says(event, &[], &words(&[&"begin", &"", &0])).await,
+        words(&[&"waiting", &"", &(FIRST + 1)])
+    );
+    heard.house.engine.release(event, held.hold, Asker::Owner(held.owner)).await.unwrap();
+    let stale = heard.says(event, &[], &words(&[&"end", &(FIRST + 1), &9])).await;
+    assert_eq!(stale, words(&[&"changed", &"", &(FIRST + 2)]), "seats came in between");
+    assert_eq!(
+        heard.says(event, &[], &words(&[&"end", &(FIRST + 2), &2])).await[2..],
+        words(&[&2, &1]),
+        "one is left"
+    );
+    assert_eq!(heard.says(event, &[], &words(&[&"end", &(FIRST + 2), &2])).await[2..], words(&[&1, &0]));
+    assert_eq!(
+        heard.says(event, &[], &words(&[&"end", &(FIRST + 2), &2])).await[2..],
+        words(&[&0, &0]),
+        "a repeat"
+    );
+    heard.says(EventId::new(), &[], &words(&[&"begin", &"", &0])).await;
     heard.everything();
 }
 
@@ -298,10 +352,6 @@ async fn sweep() {
     let mut heard = Heard::of(include_str!("../lua/sweep.lua"), &[EXPIRY]).await;
     let event = heard.event(&open_rules()).await;
     heard.house.lapsed(event, 0..2).await;
-    let waiting = Rules { waiting: true, ..open_rules() };
-    heard.house.engine.configure(event, &waiting).await.unwrap();
-    assert_eq!(heard.says(event, &[], &words(&[&9])).await[2].split(',').count(), 2);
-    heard.house.engine.configure(event, &open_rules()).await.unwrap();
     assert_eq!(heard.says(event, &[], &words(&[&1])).await[2], "1", "there is more");
     assert_eq!(heard.says(event, &[], &words(&[&1])).await[2], "0");
     assert_eq!(heard.says(event, &[], &words(&[&1])).await, words(&[&"swept", &"", &0, &"", &""]));
@@ -410,6 +460,7 @@ async fn without_a_marker_every_script_says_not_ready() {
         engine.sell(event, mine, held.hold, owner, &[0]).await.err(),
         engine.release(event, held.hold, Asker::Owner(owner)).await.err(),
         engine.sweep(event).await.err(),
+        engine.begin_waiting(event).await.err(),
         engine.free(event, mine, owner, &[0]).await.err(),
         engine.block(event, &[1]).await.err(),
         engine.unblock(event, &[1]).await.err(),

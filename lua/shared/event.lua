@@ -1,19 +1,35 @@
 --[[ event: what every script knows of an event. The service puts this text before each script.
-  KEYS  1 meta  2 taken  3 sold  4 blocked  5 deadlines  6 owners  7 feed      (all tagged {E})
+  KEYS  1 meta  2 taken  3 sold  4 blocked  5 kept  6 deadlines  7 owners  8 feed  9 diary   (all tagged {E})
   ARGV  1 prefix of the seats' flags, "isTaken:{E}:"   2 prefix of the holds' records, "hold:{E}:"
   Replies are {code, feed id or '', detail…}: the feed id is that of the last change this call made.
   Touches  keys that only a record can name are built from the two prefixes, which carry the same tag.
+
+  While parties wait for seats (`waiting`), a seat that comes free is kept for them: it stays taken, without a
+  flag, and the public sees it held, until it is offered or nobody on the list can use it. `news` counts what
+  might let a party be served that could not be before.
 ]]
-local META, TAKEN, SOLD, BLOCKED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local DEADLINES, OWNERS, FEED = KEYS[5], KEYS[6], KEYS[7]
+local META, TAKEN, SOLD, BLOCKED, KEPT = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local DEADLINES, OWNERS, FEED, DIARY = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local FLAG, RECORD = ARGV[1], ARGV[2]
 
 -- Lua passes at most some 8,000 values to one call; four values write one bit.
 local BATCH = 1500
 -- Entries of the feed that late readers can still catch up from.
 local FEED_CAP = 10000
+-- Notes for other systems that are not yet collected: a day's sale, and a bound when nobody collects.
+local DIARY_CAP = 100000
 -- A record outlives its seats' flags by this much (ms), so that a sweep can still read it.
 local RECORD_OUTLIVES = 3600000
+
+-- The readiness marker; whether a waiting list comes first; whether somebody collects the diary.
+local epoch, waiting, hooks
+
+-- Reads what every script must know, and the rules that this one asks for besides: they begin at 4.
+local function read_rules(...)
+  local rules = redis.call('HMGET', META, 'epoch', 'waiting', 'hooks', ...)
+  epoch, waiting, hooks = rules[1], rules[2] == '1', rules[3] == '1'
+  return rules
+end
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -76,16 +92,39 @@ local function set_bits(plane, ordinals, value)
   end, function(args) redis.call('BITFIELD', plane, unpack(args)) end)
 end
 
--- Writes all three planes of seats that share a state.
+-- Writes the planes of seats that share a state, and that nobody waits for any more.
 local function mark(ordinals, taken, sold, blocked)
   set_bits(TAKEN, ordinals, taken)
   set_bits(SOLD, ordinals, sold)
   set_bits(BLOCKED, ordinals, blocked)
+  if waiting then set_bits(KEPT, ordinals, 0) end
+end
+
+-- Seats that nobody has any more: the waiting list's, where there is one, else everybody's. Answers what they
+-- look like now.
+local function come_free(ordinals)
+  if not waiting then
+    set_bits(TAKEN, ordinals, 0)
+    return 'free'
+  end
+  if #ordinals > 0 then
+    set_bits(TAKEN, ordinals, 1)
+    set_bits(KEPT, ordinals, 1)
+    redis.call('HINCRBY', META, 'news', 1)
+  end
+  return 'held'
 end
 
 -- Appends one change to the feed: pairs of a state and its ordinals. Readers apply free, held, sold and
 -- blocked in this order, so a seat may be freed and taken in one entry.
 local function tell(...) return redis.call('XADD', FEED, 'MAXLEN', '~', FEED_CAP, '*', ...) end
+
+-- A note for other systems, where one collects them.
+local function write_down(what, hold, owner, ordinals)
+  if not hooks then return end
+  redis.call('XADD', DIARY, 'MAXLEN', '~', DIARY_CAP, '*',
+    'what', what, 'hold', hold, 'owner', owner, 'ordinals', join(ordinals))
+end
 
 -- What a customer holds and has bought, for the limit.
 local function count(owner, change)
@@ -95,13 +134,13 @@ local function count(owner, change)
 end
 
 -- A hold's record, or nil. `live` means that nothing has consumed it and that no rebuild came between.
-local function record_of(hold, epoch)
+local function record_of(hold)
   local r = redis.call('HMGET', RECORD .. hold,
-    'owner', 'ordinals', 'deadline', 'first', 'epoch', 'order', 'gone', 'wish')
+    'owner', 'ordinals', 'deadline', 'first', 'epoch', 'order', 'gone', 'wish', 'span')
   if not r[1] then return nil end
   return {
     owner = r[1], ordinals = split(r[2]), deadline = tonumber(r[3]), first = tonumber(r[4]),
-    order = r[6] or '', wish = r[8], live = r[5] == epoch and (r[7] or '') == '',
+    order = r[6] or '', wish = r[8], live = r[5] == epoch and (r[7] or '') == '', span = tonumber(r[9]),
   }
 end
 
@@ -113,10 +152,11 @@ local function holds_all(hold, ordinals)
 end
 
 -- Writes what a sweep, a release and a checkout will need to know of a hold, which is live from here on.
-local function keep_record(hold, epoch, record)
+-- `span` is how long it was granted for, where that is not the event's own time.
+local function keep_record(hold, record)
   redis.call('HSET', RECORD .. hold, 'owner', record.owner, 'ordinals', join(record.ordinals),
     'deadline', record.deadline, 'first', record.first, 'epoch', epoch, 'order', record.order,
-    'wish', record.wish, 'gone', '')
+    'wish', record.wish, 'span', record.span or '', 'gone', '')
   redis.call('PEXPIREAT', RECORD .. hold, record.deadline + RECORD_OUTLIVES)
   redis.call('ZADD', DEADLINES, record.deadline, hold)
 end

@@ -1,6 +1,6 @@
---[[ expiry: frees what has expired. Put before the scripts that sweep: sweep, hold, hold_best.
-  A hold is over when its flags are gone; its deadline only says when to look. A bit is cleared only where
-  no flag stands, because somebody else may have taken the seat since.
+--[[ expiry: frees what has expired. Put before the scripts that sweep: sweep, hold, hold_best, offer.
+  A hold is over when its flags are gone; its deadline only says when to look. A seat comes free only where
+  no flag stands, because somebody else may have taken it since.
 ]]
 
 -- The clock may read past a deadline while the flag is still seen (time stands still for keys in a script),
@@ -21,21 +21,23 @@ local function sweep_one(hold, record, now)
     if not flag then bare[#bare + 1] = record.ordinals[i] end
   end
   local freed, taken, sold = {}, bits(TAKEN, bare), bits(SOLD, bare)
+  local kept = waiting and bits(KEPT, bare) or {}
   for i, ordinal in ipairs(bare) do
-    if taken[i] == 1 and sold[i] == 0 then freed[#freed + 1] = ordinal end
+    if taken[i] == 1 and sold[i] == 0 and kept[i] ~= 1 then freed[#freed + 1] = ordinal end
   end
-  set_bits(TAKEN, freed, 0)
+  come_free(freed)
   consume(hold, 'swept')
   count(record.owner, -#record.ordinals)
+  write_down('expired', hold, record.owner, record.ordinals)
   return freed
 end
 
 -- Sweeps at most `cap` due holds; `more` when others wait.
-local function sweep_due(epoch, now, cap)
+local function sweep_due(now, cap)
   local due = redis.call('ZRANGE', DEADLINES, '-inf', '(' .. now, 'BYSCORE', 'LIMIT', 0, cap + 1)
   local swept = {feed = '', freed = {}, holds = {}, more = #due > cap}
   for i = 1, math.min(#due, cap) do
-    local record = record_of(due[i], epoch)
+    local record = record_of(due[i])
     if record and record.live then
       local freed = sweep_one(due[i], record, now)
       if freed then
@@ -46,6 +48,6 @@ local function sweep_due(epoch, now, cap)
       redis.call('ZREM', DEADLINES, due[i])
     end
   end
-  if #swept.freed > 0 then swept.feed = tell('free', join(swept.freed)) end
+  if #swept.freed > 0 then swept.feed = tell(waiting and 'held' or 'free', join(swept.freed)) end
   return swept
 end

@@ -1,13 +1,15 @@
---[[ granting: what hold and hold_best have in common.
-  KEYS  8 record of this hold  9 record of the hold it replaces (this hold's again when it replaces none)
+--[[ granting: what hold, hold_best and offer have in common.
+  KEYS  10 record of this hold  11 record of the hold it replaces (this hold's again when it replaces none)
   ARGV  3 hold id  4 customer  5 fingerprint of the wish  6 hold that it replaces, or ''
         7 ms that a checkout must have to pay  8 most due holds to sweep
+        9 1 when the caller has come through the event's waiting room, else 0
   Replies  held f ordinals deadline first_held now order   also to a repeat: it answers its own success again
            expired f          this hold, or the one to replace, is over
            mismatch f         this hold id stands for another wish
            not_owner f        of this hold, or of the one to replace
            in_checkout f order   the hold to replace belongs to an order
            sale_closed f opens closes now closed   '' where there is no bound; closed 1 when it was cancelled
+           not_admitted f     the event has a waiting room, and this caller has not come through it
            again f            more has expired than one call sweeps, or a flag stood without its bit
            limit f most has   the customer's limit, and what they hold and have bought
            not_ready f        no marker: the picture cannot be trusted
@@ -16,9 +18,11 @@ local HOLD, OWNER, WISH, REPLACES = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local PAYMENT, SWEEP_CAP = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local now = now_ms()
-local rules = redis.call('HMGET', META, 'epoch', 'hold', 'opens', 'closes', 'closed', 'limit', 'orphans', 'waiting')
-local epoch, lasts, limit = rules[1], tonumber(rules[2]), tonumber(rules[6]) or 0
-local orphan_rule, waiting = rules[7] == '1', rules[8] == '1'
+local rules = read_rules('hold', 'opens', 'closes', 'closed', 'limit', 'orphans', 'room')
+local lasts, limit = tonumber(rules[4]), tonumber(rules[8]) or 0
+local orphan_rule, admitted = rules[9] == '1', rules[10] ~= '1' or ARGV[9] == '1'
+-- How long this hold was granted for, where that is not the event's own time.
+local span = nil
 -- The hold to replace, its seats as a set (free for us alone), and the feed id of a sweep.
 local old, own, feed = nil, {}, ''
 
@@ -28,7 +32,7 @@ end
 
 -- The answer to a repeat, or nil when this hold is new.
 local function repeated()
-  local mine = record_of(HOLD, epoch)
+  local mine = record_of(HOLD)
   if not mine then return nil end
   if mine.owner ~= OWNER then return {'not_owner', ''} end
   -- What a rebuild or a late payment restored does not remember its wish.
@@ -38,16 +42,17 @@ local function repeated()
 end
 
 local function closed()
-  local opens, closes = tonumber(rules[3]), tonumber(rules[4])
-  if rules[5] == '1' or (opens and now < opens) or (closes and now >= closes) then
-    return {'sale_closed', '', rules[3] or '', rules[4] or '', now, rules[5] or ''}
+  local opens, closes = tonumber(rules[5]), tonumber(rules[6])
+  if rules[7] == '1' or (opens and now < opens) or (closes and now >= closes) then
+    return {'sale_closed', '', rules[5] or '', rules[6] or '', now, rules[7] or ''}
   end
+  if not admitted then return {'not_admitted', ''} end
 end
 
 -- Why the hold to replace cannot be, or nil.
 local function cannot_replace()
   if REPLACES == '' then return nil end
-  old = record_of(REPLACES, epoch)
+  old = record_of(REPLACES)
   if not old then return {'expired', ''} end
   if old.owner ~= OWNER then return {'not_owner', ''} end
   if not old.live then return {'expired', ''} end
@@ -61,8 +66,8 @@ end
 local function answered_already()
   if not epoch then return {'not_ready', ''} end
   local answer = repeated() or closed() or cannot_replace()
-  if answer or waiting then return answer end
-  local swept = sweep_due(epoch, now, SWEEP_CAP)
+  if answer then return answer end
+  local swept = sweep_due(now, SWEEP_CAP)
   feed = swept.feed
   if swept.more then return {'again', feed} end
 end
@@ -94,24 +99,30 @@ end
 -- The first write of a grant. Nothing from here on can refuse.
 local function grant(ordinals)
   table.sort(ordinals)
-  local record = {owner = OWNER, ordinals = ordinals, deadline = now + lasts, first = now, order = '', wish = WISH}
-  local freed = {}
+  local record =
+    {owner = OWNER, ordinals = ordinals, deadline = now + lasts, first = now, order = '', wish = WISH, span = span}
+  local freed, looks = {}, 'free'
   if old then
     -- Swapping keeps the age, and never takes away time that was already promised.
-    record.first = old.first
+    record.first, record.span = old.first, old.span
     record.deadline = math.max(old.deadline, math.min(record.deadline, old.first + 2 * lasts - PAYMENT))
     local kept = set_of(ordinals)
     for _, ordinal in ipairs(old.ordinals) do
       if not kept[ordinal] then freed[#freed + 1] = ordinal end
     end
     drop_flags(freed)
-    set_bits(TAKEN, freed, 0)
+    looks = come_free(freed)
     consume(REPLACES, 'replaced')
+    write_down('released', REPLACES, OWNER, old.ordinals)
   end
   for _, ordinal in ipairs(ordinals) do redis.call('SET', FLAG .. ordinal, HOLD, 'PXAT', record.deadline) end
   set_bits(TAKEN, ordinals, 1)
-  keep_record(HOLD, epoch, record)
+  if waiting then set_bits(KEPT, ordinals, 0) end
+  keep_record(HOLD, record)
   count(OWNER, #ordinals - (old and #old.ordinals or 0))
-  if #freed > 0 then return held(record, tell('free', join(freed), 'held', join(ordinals))) end
+  write_down('created', HOLD, OWNER, ordinals)
+  if looks == 'free' and #freed > 0 then
+    return held(record, tell('free', join(freed), 'held', join(ordinals)))
+  end
   return held(record, tell('held', join(ordinals)))
 end

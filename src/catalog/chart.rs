@@ -232,6 +232,34 @@ impl Chart {
         Some(runs.into_iter().map(cut).filter(|run| !run.is_empty()).collect())
     }
 
+    /// Where seats of some categories lie, in ascending order, within a section or anywhere.
+    pub fn runs_where(&self, section: Option<&str>, category: impl Fn(&str) -> bool) -> Vec<Range<Ordinal>> {
+        let within = match section {
+            None => 0..self.document.size,
+            Some(key) => match self.document.sections.iter().position(|section| section.key == key) {
+                Some(at) => self.sections[at].clone(),
+                None => return Vec::new(),
+            },
+        };
+        let chosen =
+            self.document.categories.iter().zip(&self.categories).filter(|(known, _)| category(&known.key));
+        let mut runs: Vec<_> = chosen
+            .flat_map(|(_, runs)| runs)
+            .map(|run| run.start.max(within.start)..run.end.min(within.end))
+            .filter(|run| !run.is_empty())
+            .collect();
+        runs.sort_unstable_by_key(|run| run.start);
+        runs.dedup_by(|next, last| {
+            // Nothing lies between the two, so one may sit across them.
+            let touches = last.end == next.start;
+            if touches {
+                last.end = next.end;
+            }
+            touches
+        });
+        runs
+    }
+
     /// The plane in which every ordinal that is nobody's place is set, in Redis' bit order (bit 0 is the highest of
     /// byte 0), with the padding of the last byte set as well.
     pub fn aisle_plane(&self) -> Vec<u8> {

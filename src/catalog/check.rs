@@ -18,6 +18,8 @@ const LONGEST_DESCRIPTION: usize = 10_000;
 /// The longest part of a seat's id; in characters.
 const LONGEST_KEY: usize = 40;
 const LONGEST_HOLD_SECONDS: i64 = 24 * 60 * 60;
+const LONGEST_OFFER_SECONDS: i64 = 7 * 24 * 60 * 60;
+const LONGEST_CUTOFF_SECONDS: i64 = 365 * 24 * 60 * 60;
 
 /// Collects faults.
 #[derive(Debug, Default)]
@@ -94,6 +96,8 @@ pub fn event(form: &NewEvent, faults: &mut Faults) {
     }
     faults.number("max_per_customer", form.max_per_customer, 1, 1_000_000);
     faults.number("hold_seconds", form.hold_seconds, 1, LONGEST_HOLD_SECONDS);
+    faults.number("offer_seconds", form.offer_seconds, 1, LONGEST_OFFER_SECONDS);
+    faults.number("waitlist_cutoff_seconds", form.waitlist_cutoff_seconds, 0, LONGEST_CUTOFF_SECONDS);
     faults.number("price", form.price, 0, MOST);
 }
 
@@ -136,6 +140,8 @@ pub fn patch(patch: &EventPatch, now: &super::Event, faults: &mut Faults) {
     let starts = patch.starts_at.unwrap_or(now.starts_at);
     moments(starts, patch.ends_at.unwrap_or(now.ends_at), sale, faults);
     faults.number("max_per_customer", patch.max_per_customer.flatten(), 1, 1_000_000);
+    faults.number("offer_seconds", patch.offer_seconds.flatten(), 1, LONGEST_OFFER_SECONDS);
+    faults.number("waitlist_cutoff_seconds", patch.waitlist_cutoff_seconds, 0, LONGEST_CUTOFF_SECONDS);
 }
 
 /// Keys, names, prices and references of the places. How many there are is the compiler's business.

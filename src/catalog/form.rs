@@ -41,6 +41,12 @@ pub struct NewEvent {
     pub hold_seconds: Option<i64>,
     /// Whether a choice that would strand a single seat is refused. It is, where this is left out.
     pub orphan_rule: Option<bool>,
+    /// Whether one can wait for seats. One can, where this is left out.
+    pub waitlist: Option<bool>,
+    /// How long an offer to a waiting party lasts; the service's default where it is left out.
+    pub offer_seconds: Option<i64>,
+    /// The list closes this long before the event; an hour where it is left out.
+    pub waitlist_cutoff_seconds: Option<i64>,
     #[serde(default)]
     pub categories: Vec<CategoryForm>,
     /// Parts with numbered seats, best first.
@@ -150,7 +156,12 @@ pub struct EventPatch {
     #[serde(default, deserialize_with = "given_number")]
     #[schema(value_type = Option<i64>)]
     pub max_per_customer: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "given_number")]
+    #[schema(value_type = Option<i64>)]
+    pub offer_seconds: Option<Option<i64>>,
     pub orphan_rule: Option<bool>,
+    pub waitlist: Option<bool>,
+    pub waitlist_cutoff_seconds: Option<i64>,
 }
 
 /// A field that is there: `null` is a value, and not the same as being left out.

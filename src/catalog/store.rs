@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::chart::Chart;
@@ -19,6 +19,9 @@ use super::{CatalogError, Fault};
 use crate::ids::{AccountId, EventId};
 use crate::money::Currency;
 use crate::stores::postgres::within;
+
+/// A waiting list closes this long before its event where nothing is said: whoever is offered a seat must get there.
+const CUTOFF: i32 = 3600;
 
 /// Whether an event can be sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -45,6 +48,14 @@ pub struct Event {
     pub max_per_customer: Option<u32>,
     pub hold_seconds: Option<u32>,
     pub orphan_rule: bool,
+    /// Whether one can wait for seats.
+    pub waitlist: bool,
+    /// How long an offer to a waiting party lasts; `None` for the service's default.
+    pub offer_seconds: Option<u32>,
+    /// The list closes this long before the event.
+    pub waitlist_cutoff_seconds: u32,
+    /// Parties wait: what comes free is theirs before it is everybody's.
+    pub waits: bool,
     pub state: EventState,
     /// How often its picture in Redis was rebuilt.
     pub epoch: i32,
@@ -73,6 +84,10 @@ impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Event {
             max_per_customer: count("max_per_customer")?,
             hold_seconds: count("hold_seconds")?,
             orphan_rule: row.try_get("orphan_rule")?,
+            waitlist: row.try_get("waitlist")?,
+            offer_seconds: count("offer_seconds")?,
+            waitlist_cutoff_seconds: count("waitlist_cutoff_seconds")?.unwrap_or(0),
+            waits: row.try_get("waits")?,
             state: row.try_get("state")?,
             epoch: row.try_get("epoch")?,
             seats: count("seats")?.unwrap_or(0),
@@ -81,6 +96,23 @@ impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Event {
 }
 
 impl Event {
+    /// When the sale ends, if anything says so.
+    #[must_use]
+    pub fn sale_end(&self) -> Option<OffsetDateTime> {
+        self.sale_ends_at.or(self.ends_at)
+    }
+
+    /// Whether one can join the waiting list, and parties on it are still offered seats.
+    #[must_use]
+    pub fn waitlist_is_open(&self, now: OffsetDateTime) -> bool {
+        let cutoff = self.starts_at - Duration::seconds(self.waitlist_cutoff_seconds.into());
+        self.state == EventState::Published
+            && self.waitlist
+            && now < cutoff
+            && self.sale_starts_at.is_none_or(|opens| opens <= now)
+            && self.sale_end().is_none_or(|closes| now < closes)
+    }
+
     /// Where the event stands in the list of events, for a cursor.
     #[must_use]
     pub fn place(&self) -> String {
@@ -152,8 +184,9 @@ impl Catalog {
             let mut tx = self.pg.begin().await?;
             let made: Option<(i32,)> = sqlx::query_as(
                 "insert into events (id, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at,
-                        sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                        sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats, waitlist, offer_seconds,
+                        waitlist_cutoff_seconds)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
                  on conflict (id) do nothing
                  returning number",
             )
@@ -171,6 +204,9 @@ impl Catalog {
             .bind(form.hold_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(form.orphan_rule.unwrap_or(true))
             .bind(i32::try_from(seats).unwrap_or(i32::MAX))
+            .bind(form.waitlist.unwrap_or(true))
+            .bind(form.offer_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
+            .bind(form.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(CUTOFF))
             .fetch_optional(&mut *tx)
             .await?;
             if made.is_some() {
@@ -280,7 +316,10 @@ impl Catalog {
                         sale_starts_at = case when $8 then $9 else sale_starts_at end,
                         sale_ends_at = case when $10 then $11 else sale_ends_at end,
                         max_per_customer = case when $12 then $13 else max_per_customer end,
-                        orphan_rule = coalesce($14, orphan_rule)
+                        orphan_rule = coalesce($14, orphan_rule),
+                        waitlist = coalesce($15, waitlist),
+                        offer_seconds = case when $16 then $17 else offer_seconds end,
+                        waitlist_cutoff_seconds = coalesce($18, waitlist_cutoff_seconds)
                   where id = $1 returning *",
             )
             .bind(id)
@@ -297,6 +336,10 @@ impl Catalog {
             .bind(most.is_some())
             .bind(most.flatten())
             .bind(patch.orphan_rule)
+            .bind(patch.waitlist)
+            .bind(patch.offer_seconds.is_some())
+            .bind(patch.offer_seconds.flatten().and_then(|seconds| i32::try_from(seconds).ok()))
+            .bind(patch.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
             .fetch_optional(&self.pg)
             .await?
             .ok_or(CatalogError::NotFound)

@@ -158,6 +158,7 @@ async fn status(State(app): State<AppState>, Path(event): Path<EventId>) -> Resu
     let chart = app.catalog.chart(event).await?;
     let view = app.pictures.view(event).await.map_err(|error| of_seats(error, &chart))?;
     let counts = view.counts;
+    let standing = app.waitlist.standing(event).await?;
     Ok(Json(Status {
         event_id: event,
         total: counts.total(),
@@ -165,7 +166,7 @@ async fn status(State(app): State<AppState>, Path(event): Path<EventId>) -> Resu
         held: counts.held,
         sold: counts.sold,
         blocked: counts.blocked,
-        waiting: 0,
+        waiting: standing.waiting,
     }))
 }
 

@@ -13,6 +13,7 @@ use crate::orders::{OrdersError, RefusedSeat};
 use crate::payments::PaymentsError;
 use crate::seats::{HoldRefusal, SeatsError};
 use crate::stores::postgres::Outage;
+use crate::waitlist::WaitlistError;
 
 impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
@@ -46,6 +47,25 @@ impl From<AccountsError> for Problem {
             AccountsError::Busy => Self::outage(error),
             AccountsError::Crypto(_) => Self::internal(error),
             AccountsError::Outage(cause) => Self::outage(cause),
+        }
+    }
+}
+
+impl From<WaitlistError> for Problem {
+    fn from(error: WaitlistError) -> Self {
+        match error {
+            WaitlistError::NotFound => Code::NotFound.problem(),
+            WaitlistError::Closed => Code::WaitlistClosed.problem(),
+            WaitlistError::WaitsAlready(entry) => Code::AlreadyWaiting.with("entry_id", entry),
+            WaitlistError::Impossible { field, message } => {
+                Self::invalid(vec![FieldFault::new(field, message)])
+            }
+            WaitlistError::InCheckout(order) => Code::OrderState
+                .detail("This offer is being paid for; cancel its order to let go of the seats.")
+                .with("order_id", order),
+            WaitlistError::Catalog(error) => error.into(),
+            WaitlistError::Seats(error) => error.into(),
+            WaitlistError::Outage(cause) => Self::outage(cause),
         }
     }
 }
@@ -142,13 +162,14 @@ fn refused(refusal: HoldRefusal, name: impl Fn(Ordinal) -> Option<String>) -> Pr
             let problem = problem.with("sale_ends_at", moment(closes_ms));
             if cancelled { problem.with_detail("The event is cancelled.") } else { problem }
         }
+        HoldRefusal::NotAdmitted => Code::NotAdmitted.problem(),
         HoldRefusal::Expired => Code::HoldExpired.problem(),
         HoldRefusal::Mismatch => Code::IdempotencyKeyReused.problem(),
     }
 }
 
 fn sold_out(free: u32) -> Problem {
-    Code::SoldOut.with("free", free).with("waitlist_open", false)
+    Code::SoldOut.with("free", free)
 }
 
 fn moment(ms: Option<i64>) -> Option<String> {

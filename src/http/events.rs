@@ -84,14 +84,24 @@ pub struct EventBody {
     hold_seconds: Option<u32>,
     /// Whether a choice that would strand a single seat is refused.
     orphan_rule: bool,
+    /// Whether one can wait for seats, when there are none.
+    waitlist: bool,
+    /// Whether one can join the waiting list now.
+    waitlist_open: bool,
+    /// How long an offer to a waiting party lasts; null is the service's default.
+    offer_seconds: Option<u32>,
+    /// The list closes this long before the event.
+    waitlist_cutoff_seconds: u32,
     /// All seats and places.
     seats: u32,
 }
 
 impl EventBody {
     pub(super) fn of(event: Event, free: Option<u32>) -> Self {
+        let now = OffsetDateTime::now_utc();
         Self {
-            status: EventStatus::of(&event, free, OffsetDateTime::now_utc()),
+            status: EventStatus::of(&event, free, now),
+            waitlist_open: event.waitlist_is_open(now),
             id: event.id,
             title: event.title,
             description: event.description,
@@ -104,6 +114,9 @@ impl EventBody {
             max_per_customer: event.max_per_customer,
             hold_seconds: event.hold_seconds,
             orphan_rule: event.orphan_rule,
+            waitlist: event.waitlist,
+            offer_seconds: event.offer_seconds,
+            waitlist_cutoff_seconds: event.waitlist_cutoff_seconds,
             seats: event.seats,
         }
     }

@@ -17,10 +17,12 @@ use super::extract::{Customer, Json, Path};
 use super::idempotency::Operation;
 use super::problem::{Code, Problem, ProblemBody};
 use super::request_id::RequestId;
-use super::wish::HoldWish;
+use super::waitlist::{self, EntryBody};
+use super::wish::{HoldWish, Waits};
 use crate::catalog::Chart;
-use crate::ids::{EventId, HoldId, OrderId};
-use crate::seats::{Asker, Held, HoldAsk, Released};
+use crate::ids::{EntryId, EventId, HoldId, OrderId};
+use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Released, SeatsError};
+use crate::waitlist::{Join, WaitlistError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(take)).routes(routes!(show, let_go))
@@ -28,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// A seat of a hold, at the price that is charged while the hold lives.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HeldSeat {
+pub(super) struct HeldSeat {
     #[schema(example = "stalls-A-12")]
     id: String,
     #[schema(example = "stalls")]
@@ -97,7 +99,7 @@ impl HoldBody {
 }
 
 impl HeldSeat {
-    fn of(chart: &Chart, ordinal: u32) -> Option<Self> {
+    pub(super) fn of(chart: &Chart, ordinal: u32) -> Option<Self> {
         let seat = chart.seat(ordinal)?;
         Some(Self {
             id: seat.id.to_string(),
@@ -121,8 +123,9 @@ impl HeldSeat {
     responses(
         (status = 201, description = "The seats are held until `expires_at`", body = HoldBody,
          headers(("Location" = String, description = "The hold"))),
-        (status = 409, description = "`seats_unavailable` with `seats: [{id, reason}]`, `sold_out`, `limit_exceeded`, \
-            `sale_closed`, `still_running`", body = ProblemBody),
+        (status = 202, description = "Sold out, and on the waiting list, as `if_sold_out` asked for", body = EntryBody),
+        (status = 409, description = "`seats_unavailable` with `seats: [{id, reason}]`, `sold_out` with `waitlist_open`, \
+            `limit_exceeded`, `sale_closed`, `still_running`", body = ProblemBody),
         (status = 410, description = "`hold_expired`: the hold to replace is over", body = ProblemBody),
         (status = 422, description = "`unknown_seats` with `seats: [id]`, or `invalid_request`", body = ProblemBody),
     ),
@@ -135,16 +138,66 @@ async fn take(
     Json(wish): Json<HoldWish>,
 ) -> Result<Response, Problem> {
     let chart = app.catalog.chart(event).await?;
+    let waits = wish.waits();
     let ask = HoldAsk {
         hold: HoldId::of(chart.event_number(), operation.0),
         event,
         owner: customer.id(),
         replaces: wish.replaces(&chart)?,
         what: wish.read(&chart)?,
+        admitted: false,
     };
-    let held = app.engine.hold(&ask).await.map_err(|error| of_seats(error, &chart))?;
+    let held = match app.engine.hold(&ask).await {
+        Err(SeatsError::Refused(refusal)) => return refused(&app, &ask, refusal, waits, &chart).await,
+        held => held.map_err(|error| of_seats(error, &chart))?,
+    };
     let location = [(header::LOCATION, format!("/v1/holds/{}", held.hold))];
     Ok((StatusCode::CREATED, location, Json(HoldBody::of(&held, &chart))).into_response())
+}
+
+/// Where there are not enough seats left one may wait for some, if that was wished for; else one is told whether one
+/// may.
+async fn refused(
+    app: &AppState,
+    ask: &HoldAsk,
+    refusal: HoldRefusal,
+    waits: Option<Waits>,
+    chart: &Chart,
+) -> Result<Response, Problem> {
+    let too_few = match (&refusal, &waits) {
+        (HoldRefusal::SoldOut { .. } | HoldRefusal::NoAdjacent { .. }, _) => true,
+        // Seats by name are taken one by one, and only then the event is sold out.
+        (HoldRefusal::Seats(_), Some(party)) => {
+            app.pictures.view(ask.event).await.is_ok_and(|view| view.counts.free < party.quantity)
+        }
+        _ => false,
+    };
+    let problem = of_seats(SeatsError::Refused(refusal), chart);
+    if !too_few {
+        return Err(problem);
+    }
+    if let Some(party) = waits {
+        let join = Join {
+            // One call makes a hold or a party, never both: they may share its id.
+            id: EntryId(ask.hold.0),
+            event: ask.event,
+            customer: ask.owner,
+            quantity: party.quantity,
+            section: party.section,
+            category: party.category,
+            max_price: None,
+        };
+        match app.waitlist.join(&join).await {
+            Ok(entry) => return Ok(waitlist::accepted(entry, chart)),
+            Err(WaitlistError::WaitsAlready(id)) => {
+                return Ok(waitlist::accepted(app.waitlist.own(ask.owner, id).await?, chart));
+            }
+            Err(WaitlistError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let open = app.waitlist.standing(ask.event).await.is_ok_and(|standing| standing.open);
+    Err(problem.with("waitlist_open", open))
 }
 
 /// One of your holds, while it lasts.
@@ -181,7 +234,8 @@ async fn let_go(
 ) -> Result<StatusCode, Problem> {
     let chart = app.catalog.chart_by_number(id.event_number()).await?;
     match app.engine.release(chart.event_id(), id, Asker::Owner(customer.id())).await? {
-        Released::Seats(_) | Released::Already => {}
+        Released::Seats(_) => app.waitlist.decline_hold(customer.id(), id).await,
+        Released::Already => {}
         Released::InCheckout(_) => app.desk.cancel_by_hold(customer.id(), id, request_id.as_str()).await?,
     }
     Ok(StatusCode::NO_CONTENT)

@@ -29,6 +29,7 @@ pub mod request_id;
 mod state;
 mod system;
 mod tickets;
+mod waitlist;
 mod webhooks;
 mod wish;
 
@@ -57,6 +58,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_events::routes())
         .merge(admin_orders::routes())
         .merge(tickets::routes())
+        .merge(waitlist::routes())
         .merge(system::routes())
 }
 

@@ -66,9 +66,15 @@ codes! {
     SeatsUnavailable = CONFLICT, "seats_unavailable", "Not all of these seats can be had";
     /// `waitlist_open` says whether one can wait for seats.
     SoldOut = CONFLICT, "sold_out", "Not enough seats are left";
+    /// `entry_id` names the live entry that the customer has.
+    AlreadyWaiting = CONFLICT, "already_waiting", "You are on this waiting list already";
+    /// The event has no waiting list, it is too near, or it is not on sale.
+    WaitlistClosed = CONFLICT, "waitlist_closed", "The waiting list is not open";
     /// `limit` is the most that one customer may have.
     LimitExceeded = CONFLICT, "limit_exceeded", "That is more than one customer may have";
     SaleClosed = CONFLICT, "sale_closed", "The sale is not open";
+    /// The event has a waiting room: send its `Admission` token, see `POST /v1/events/{id}/room`.
+    NotAdmitted = FORBIDDEN, "not_admitted", "This sale is entered through its waiting room";
     /// The order is in a state that does not allow this; `status` says which.
     OrderState = CONFLICT, "order_state", "The order's state does not allow this";
     /// `checked_in_at` and `checked_in_by` say when and by whom.

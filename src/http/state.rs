@@ -15,6 +15,7 @@ use crate::orders::Desk;
 use crate::seats::{Engine, Pictures};
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
+use crate::waitlist::Waitlist;
 
 /// The node's handles, and what only HTTP needs.
 #[derive(Clone, FromRef)]
@@ -28,6 +29,7 @@ pub struct AppState {
     pub engine: Engine,
     pub pictures: Pictures,
     pub desk: Desk,
+    pub waitlist: Waitlist,
     pub once: Once,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
@@ -47,6 +49,7 @@ impl From<App> for AppState {
             engine: app.engine,
             pictures: app.pictures,
             desk: app.desk,
+            waitlist: app.waitlist,
             closing: app.closing,
         }
     }

@@ -30,6 +30,23 @@ pub struct HoldWish {
     best: Option<Best>,
     /// One's own hold to swap for this one.
     replaces: Option<HoldId>,
+    /// What to do when there are not enough seats left.
+    if_sold_out: Option<IfSoldOut>,
+}
+
+/// What to do when there are not enough seats left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IfSoldOut {
+    JoinWaitlist,
+}
+
+/// What a wish comes to as one of a waiting party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits {
+    pub quantity: u32,
+    pub section: Option<String>,
+    pub category: Option<String>,
 }
 
 /// The best seats side by side, anywhere or only there.
@@ -51,6 +68,22 @@ impl HoldWish {
             }
             replaces => Ok(replaces),
         }
+    }
+
+    /// The party to put on the waiting list when there are not enough seats left, if that is wished for.
+    pub fn waits(&self) -> Option<Waits> {
+        self.if_sold_out?;
+        let named = self.seats.len() + self.areas.values().map(|&number| number as usize).sum::<usize>();
+        Some(match &self.best {
+            Some(best) => Waits {
+                quantity: best.quantity,
+                section: best.section.clone(),
+                category: best.category.clone(),
+            },
+            None => {
+                Waits { quantity: u32::try_from(named).unwrap_or(u32::MAX), section: None, category: None }
+            }
+        })
     }
 
     /// The wish in ordinals.

@@ -17,6 +17,7 @@ use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims, confirm};
 use crate::seats::{Asker, Claimed, Held, Pinned};
 use crate::stores::postgres::within;
+use crate::waitlist;
 
 /// Who checks out which hold, in which request.
 #[derive(Debug, Clone)]
@@ -72,8 +73,10 @@ impl Desk {
     /// How long this order may be paid: what is left of the hold, at least the payment time, and never beyond
     /// twice the hold's length from its first seat.
     fn time_to_pay(&self, event: &Event, hold: &Held) -> Duration {
-        let full = event.hold_seconds.map_or(self.clock.hold, |seconds| Duration::from_secs(seconds.into()));
         let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let usual = event.hold_seconds.map_or(self.clock.hold, |seconds| Duration::from_secs(seconds.into()));
+        // An offer to a waiting party lasts as long as it was made for.
+        let full = hold.span_ms.map_or(usual, millis);
         let left = millis(hold.deadline_ms - hold.now_ms);
         let age = millis(hold.now_ms - hold.first_held_ms);
         left.max(self.clock.payment).min((full * 2).saturating_sub(age))
@@ -103,6 +106,10 @@ impl Desk {
                 let lost = claims::conflicts(&mut tx, event, ask.order, &hold.ordinals).await?;
                 tx.rollback().await?;
                 return Err(OrdersError::SeatsTaken(named(chart, &lost)));
+            }
+            if !waitlist::take_up(&mut tx, ask.hold, ask.order).await? {
+                tx.rollback().await?;
+                return Err(OrdersError::HoldExpired);
             }
             log::write(&mut tx, (event, ask.order), None, OrderState::AwaitingPayment, &because).await?;
             if priced.amount == 0 {

@@ -13,6 +13,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
 use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Planes, Repair, Rules, SeatState, SeatsError, Truth};
 use crate::stores::postgres::{Outage, within};
+use crate::waitlist;
 
 /// A held claim whose deadline has passed belongs to an order that is still being closed: it keeps its flag for
 /// this long at a time.
@@ -38,7 +39,7 @@ impl Claim {
             (Some(order), Some(_), Some(owner)) if self.state == "sold" => ClaimKind::Sold { order, owner },
             (Some(order), Some(hold), Some(owner)) => {
                 let left = Duration::from_secs_f64(self.seconds_left.unwrap_or(0.0).max(0.0));
-                ClaimKind::Held { order, hold, owner, ttl: left.max(LEAST_LEASE) }
+                ClaimKind::Held { order: Some(order), hold, owner, ttl: left.max(LEAST_LEASE) }
             }
             _ => ClaimKind::Blocked,
         }
@@ -94,25 +95,39 @@ impl Desk {
         }
         let begun = std::time::Instant::now();
         let chart = self.catalog.chart(event).await?;
-        let (row, claims) = within::<_, OrdersError>(async {
+        let (row, claims, offers) = within::<_, OrdersError>(async {
             sqlx::query("update events set epoch = epoch + 1 where id = $1")
                 .bind(event)
                 .execute(&mut *lock)
                 .await?;
             let claims = read_claims(&mut lock, event, None).await?;
-            Ok((self.catalog.event(event).await?, claims))
+            let offers = waitlist::open_offers(&mut lock, event).await?;
+            Ok((self.catalog.event(event).await?, claims, offers))
         })
         .await?;
+        let claimed = claims
+            .iter()
+            .map(|claim| LoadedClaim { ordinal: claims::as_ordinal(claim.ordinal), kind: claim.kind() });
+        // What is offered is held without a claim; one made since then is the stronger.
+        let known: HashSet<_> = claims.iter().map(|claim| claim.ordinal).collect();
+        let offered =
+            offers.iter().filter(|offer| !known.contains(&offer.ordinal)).map(|offer| LoadedClaim {
+                ordinal: claims::as_ordinal(offer.ordinal),
+                kind: ClaimKind::Held {
+                    order: None,
+                    hold: offer.hold_id,
+                    owner: offer.account_id,
+                    ttl: Duration::from_secs_f64(offer.seconds_left.max(0.0)),
+                },
+            });
         let plan = LoadPlan {
             event,
             epoch: row.epoch,
             size: chart.size(),
             aisles: chart.aisle_plane(),
             rules: Self::rules_of(&row),
-            claims: claims
-                .iter()
-                .map(|claim| LoadedClaim { ordinal: claims::as_ordinal(claim.ordinal), kind: claim.kind() })
-                .collect(),
+            waiting: row.waits,
+            claims: claimed.chain(offered).collect(),
         };
         self.seats.load(&plan).await?;
         // What was decided while the picture was being written.
@@ -143,7 +158,8 @@ impl Desk {
             orphan_rule: event.orphan_rule,
             hold_ms: event.hold_seconds.map(|seconds| i64::from(seconds) * 1000),
             closed: event.state == EventState::Cancelled,
-            waiting: false,
+            hooks: false,
+            room: false,
         }
     }
 

@@ -86,16 +86,18 @@ impl Desk {
             .bind(event)
             .fetch_all(&mut *tx)
             .await?;
-            let (captured, refunded, blocked, checked_in): (i64, i64, i64, i64) = sqlx::query_as(
-                "select coalesce((select sum(captured) from payments where event_id = $1), 0)::bigint,
+            let (captured, refunded, blocked, checked_in, waiting): (i64, i64, i64, i64, i64) =
+                sqlx::query_as(
+                    "select coalesce((select sum(captured) from payments where event_id = $1), 0)::bigint,
                         coalesce((select sum(amount) from refunds
                                    where event_id = $1 and state <> 'failed'), 0)::bigint,
                         (select count(*) from seat_claims where event_id = $1 and state = 'blocked'),
-                        (select count(*) from tickets where event_id = $1 and checked_in_at is not null)",
-            )
-            .bind(event)
-            .fetch_one(&mut *tx)
-            .await?;
+                        (select count(*) from tickets where event_id = $1 and checked_in_at is not null),
+                        (select count(*) from waitlist where event_id = $1 and state = 'waiting')",
+                )
+                .bind(event)
+                .fetch_one(&mut *tx)
+                .await?;
             let (bucket_seconds, timeline) = timeline(&mut tx, event).await?;
             tx.rollback().await?;
             Ok(SaleReport {
@@ -106,7 +108,7 @@ impl Desk {
                 refunded,
                 blocked,
                 checked_in,
-                waiting: 0,
+                waiting,
                 timeline,
                 bucket_seconds,
             })

@@ -46,6 +46,8 @@ pub enum HoldRefusal {
     Limit { limit: u32, held: u32 },
     /// Before the sale, after it, or the event is cancelled. Milliseconds since 1970, by Redis' clock.
     SaleClosed { opens_ms: Option<i64>, closes_ms: Option<i64>, now_ms: i64, cancelled: bool },
+    /// The event has a waiting room, and the caller has not come through it.
+    NotAdmitted,
     /// The hold to replace, or the one that is asked for again, is over.
     Expired,
     /// The same hold id was used for another wish.

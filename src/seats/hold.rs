@@ -15,9 +15,9 @@ use crate::telemetry::Metrics;
 /// Due holds that one call sweeps before it looks: the rest is swept by the next call.
 const SWEEP_CAP: u32 = 64;
 /// Steps from run to run of one `hold_best`: some two milliseconds.
-const HOPS: u32 = 2000;
+pub(super) const HOPS: u32 = 2000;
 /// Calls that one wish may take: enough for the most scattered half million seats.
-const CALLS: u32 = 256;
+pub(super) const CALLS: u32 = 256;
 
 /// A wish for seats.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct HoldAsk {
     pub what: Wish,
     /// One's own hold to swap for this one, all or nothing.
     pub replaces: Option<HoldId>,
+    /// Whether the caller has come through the event's waiting room, where it has one.
+    pub admitted: bool,
 }
 
 /// What is wished for.
@@ -82,18 +84,29 @@ pub struct Held {
     pub order: Option<OrderId>,
     /// Whether all of its seats are still held by it.
     pub live: bool,
+    /// How long it was granted for, where that is not the event's own time.
+    pub span_ms: Option<i64>,
 }
 
 /// Where the search for the best seats goes on.
 #[derive(Clone, PartialEq, Eq)]
-struct Search {
-    from: i64,
-    fallback: String,
+pub(super) struct Search {
+    pub from: i64,
+    pub fallback: String,
 }
 
 impl Search {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self { from: -1, fallback: String::new() }
+    }
+
+    /// What the script asks for: to begin anew, or to go on where it stopped.
+    pub fn next(reply: &Reply) -> Result<Option<Self>, SeatsError> {
+        match reply.code() {
+            "again" => Ok(Some(Self::start())),
+            "more" => Ok(Some(Self { from: reply.parse(0)?, fallback: reply.text(1)? })),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -116,11 +129,10 @@ impl Engine {
         let mut search = Search::start();
         for _ in 0..CALLS {
             let reply = self.run(self.call_for(ask, &wish, &search)?).await?;
-            search = match reply.code() {
-                "held" => return granted(ask, &reply),
-                "again" => Search::start(),
-                "more" => Search { from: reply.parse(0)?, fallback: reply.text(1)? },
-                _ => return Err(refusal(&reply)?),
+            search = match Search::next(&reply)? {
+                Some(next) => next,
+                None if reply.code() == "held" => return granted(ask, &reply),
+                None => return Err(refusal(&reply)?),
             };
         }
         Err(SeatsError::Unsettled("hold"))
@@ -148,13 +160,13 @@ impl Engine {
         }
     }
 
-    fn opening<'a>(&self, step: &'a Step, ask: &HoldAsk, wish: &str) -> Call<'a> {
+    pub(super) fn opening<'a>(&self, step: &'a Step, ask: &HoldAsk, wish: &str) -> Call<'a> {
         let replaces = ask.replaces.map(|hold| hold.to_string()).unwrap_or_default();
         let mut call = step.on(ask.event);
         let (own, old) = (call.keys.hold(ask.hold), call.keys.hold(ask.replaces.unwrap_or(ask.hold)));
         call.key(own).key(old);
         call.arg(ask.hold.to_string()).arg(ask.owner.to_string()).arg(wish).arg(replaces);
-        call.arg(millis(self.timing.payment)).arg(SWEEP_CAP);
+        call.arg(millis(self.timing.payment)).arg(SWEEP_CAP).arg(u8::from(ask.admitted));
         call
     }
 
@@ -178,6 +190,7 @@ impl Engine {
                 now_ms: reply.parse(4)?,
                 order: reply.maybe(5)?,
                 live: reply.parse::<u8>(6)? == 1,
+                span_ms: reply.maybe(7)?,
             })),
             "none" => Ok(None),
             _ => Err(reply.strange()),
@@ -185,7 +198,7 @@ impl Engine {
     }
 }
 
-fn granted(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
+pub(super) fn granted(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
     Ok(Held {
         hold: ask.hold,
         event: ask.event,
@@ -196,10 +209,11 @@ fn granted(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
         now_ms: reply.parse(3)?,
         order: reply.maybe(4)?,
         live: true,
+        span_ms: None,
     })
 }
 
-fn refusal(reply: &Reply) -> Result<SeatsError, SeatsError> {
+pub(super) fn refusal(reply: &Reply) -> Result<SeatsError, SeatsError> {
     Ok(SeatsError::Refused(match reply.code() {
         "refused" => HoldRefusal::Seats(reply.reasons()?),
         "sold_out" => HoldRefusal::SoldOut { free: reply.parse(0)? },
@@ -211,6 +225,7 @@ fn refusal(reply: &Reply) -> Result<SeatsError, SeatsError> {
             now_ms: reply.parse(2)?,
             cancelled: reply.text(3)? == "1",
         },
+        "not_admitted" => HoldRefusal::NotAdmitted,
         "expired" => HoldRefusal::Expired,
         "mismatch" => HoldRefusal::Mismatch,
         "not_owner" => return Ok(SeatsError::NotYours),
@@ -237,6 +252,7 @@ fn outcome(held: &Result<Held, SeatsError>) -> &'static str {
             HoldRefusal::SoldOut { .. } | HoldRefusal::NoAdjacent { .. } => "sold_out",
             HoldRefusal::Limit { .. } => "limit_exceeded",
             HoldRefusal::SaleClosed { .. } => "sale_closed",
+            HoldRefusal::NotAdmitted => "not_admitted",
             HoldRefusal::Expired | HoldRefusal::Mismatch => "hold_expired",
         },
         Err(SeatsError::NotReady(_)) => "not_ready",
@@ -268,6 +284,7 @@ mod tests {
             owner: AccountId(uuid::Uuid::nil()),
             what: Wish::Wanted { seats: seats.to_vec(), places: vec![], areas: vec![] },
             replaces: None,
+            admitted: false,
         };
         assert_eq!(fingerprint(&wish(&[1, 2])), fingerprint(&wish(&[1, 2])));
         assert_ne!(fingerprint(&wish(&[1, 2])), fingerprint(&wish(&[1, 3])));

@@ -15,8 +15,9 @@ impl Keys {
     }
 
     /// What every script is given first, in the order of `lua/shared/event.lua`.
-    pub fn shared(&self) -> [String; 7] {
-        ["meta", "taken", "sold", "blocked", "deadlines", "owners", "feed"].map(|name| self.named(name))
+    pub fn shared(&self) -> [String; 9] {
+        ["meta", "taken", "sold", "blocked", "kept", "deadlines", "owners", "feed", "diary"]
+            .map(|name| self.named(name))
     }
 
     pub fn meta(&self) -> String {
@@ -25,6 +26,15 @@ impl Keys {
 
     pub fn feed(&self) -> String {
         self.named("feed")
+    }
+
+    pub fn diary(&self) -> String {
+        self.named("diary")
+    }
+
+    /// Where a script puts two planes together.
+    pub fn scratch(&self) -> String {
+        self.named("scratch")
     }
 
     pub fn hold(&self, hold: HoldId) -> String {

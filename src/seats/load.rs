@@ -23,6 +23,8 @@ pub struct LoadPlan {
     /// The plane of the aisles in Redis' bit order, the padding of its last byte set too.
     pub aisles: Vec<u8>,
     pub rules: Rules,
+    /// Parties wait: whatever is free is theirs to be asked about before it is everybody's.
+    pub waiting: bool,
     pub claims: Vec<LoadedClaim>,
 }
 
@@ -35,8 +37,17 @@ pub struct LoadedClaim {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimKind {
-    Sold { order: OrderId, owner: AccountId },
-    Held { order: OrderId, hold: HoldId, owner: AccountId, ttl: Duration },
+    Sold {
+        order: OrderId,
+        owner: AccountId,
+    },
+    /// `order` is `None` while an offer waits to be taken up.
+    Held {
+        order: Option<OrderId>,
+        hold: HoldId,
+        owner: AccountId,
+        ttl: Duration,
+    },
     Blocked,
 }
 
@@ -87,6 +98,7 @@ impl Engine {
         for (name, value) in self.fields(&plan.rules) {
             finish.arg(name).arg(value);
         }
+        finish.arg("waiting").arg(u8::from(plan.waiting));
         self.loaded(finish).await
     }
 

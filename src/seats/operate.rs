@@ -8,6 +8,7 @@ use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 
 /// The rules of an event that scripts look at. Moments are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, set apart from the others")]
 pub struct Rules {
     pub sale_starts_ms: Option<i64>,
     pub sale_ends_ms: Option<i64>,
@@ -17,16 +18,27 @@ pub struct Rules {
     pub hold_ms: Option<i64>,
     /// Cancelled: nothing is sold any more.
     pub closed: bool,
-    /// Expired seats go to a waiting list before the public sees them free.
-    pub waiting: bool,
+    /// Other systems are told of holds.
+    pub hooks: bool,
+    /// Holds are for those who came through the waiting room.
+    pub room: bool,
 }
 
 /// What Postgres says of a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
     Free,
-    Held { order: OrderId, hold: HoldId, owner: AccountId, ttl: Duration },
-    Sold { order: OrderId, owner: AccountId },
+    /// `order` is `None` while an offer waits to be taken up.
+    Held {
+        order: Option<OrderId>,
+        hold: HoldId,
+        owner: AccountId,
+        ttl: Duration,
+    },
+    Sold {
+        order: OrderId,
+        owner: AccountId,
+    },
     Blocked,
 }
 
@@ -152,7 +164,7 @@ impl Engine {
     }
 
     /// The rules as the scripts read them; an empty text is none.
-    pub(super) fn fields(&self, rules: &Rules) -> [(&'static str, String); 7] {
+    pub(super) fn fields(&self, rules: &Rules) -> [(&'static str, String); 8] {
         let moment = |ms: Option<i64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
         let flag = |on: bool| u8::from(on).to_string();
         [
@@ -162,7 +174,8 @@ impl Engine {
             ("orphans", flag(rules.orphan_rule)),
             ("hold", rules.hold_ms.unwrap_or(millis(self.timing.hold)).to_string()),
             ("closed", flag(rules.closed)),
-            ("waiting", flag(rules.waiting)),
+            ("hooks", flag(rules.hooks)),
+            ("room", flag(rules.room)),
         ]
     }
 }
@@ -176,7 +189,8 @@ impl Truth {
             Self::Blocked => ("blocked", none(), none(), none(), none()),
             Self::Sold { order, owner } => ("sold", order.to_string(), none(), owner.to_string(), none()),
             Self::Held { order, hold, owner, ttl } => {
-                ("held", order.to_string(), hold.to_string(), owner.to_string(), millis(*ttl).to_string())
+                let order = order.map(|order| order.to_string()).unwrap_or_default();
+                ("held", order, hold.to_string(), owner.to_string(), millis(*ttl).to_string())
             }
         }
     }

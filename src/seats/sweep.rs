@@ -9,14 +9,12 @@ const CAP: u32 = 256;
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Seats that are free now.
+    /// Seats that are nobody's now: free, or kept for the waiting list.
     pub freed: Vec<Ordinal>,
-    /// Holds that are over; with `waiting`, those that are due.
+    /// Holds that are over.
     pub holds: Vec<HoldId>,
     /// Others are due: sweep again.
     pub more: bool,
-    /// A waiting list comes first: nothing was freed, and the seats of these holds stay taken.
-    pub waiting: bool,
 }
 
 impl Engine {
@@ -29,13 +27,9 @@ impl Engine {
         call.arg(CAP);
         let reply = self.run(call).await?;
         let swept = match reply.code() {
-            "swept" => Swept {
-                more: reply.parse::<u8>(0)? == 1,
-                holds: reply.list(1)?,
-                freed: reply.list(2)?,
-                waiting: false,
-            },
-            "waiting" => Swept { holds: reply.list(0)?, waiting: true, ..Swept::default() },
+            "swept" => {
+                Swept { more: reply.parse::<u8>(0)? == 1, holds: reply.list(1)?, freed: reply.list(2)? }
+            }
             _ => return Err(reply.strange()),
         };
         self.metrics.swept_seats.inc_by(swept.freed.len() as u64);

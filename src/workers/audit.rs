@@ -125,6 +125,43 @@ const INVARIANTS: &[Invariant] = &[
                                and p.state = 'processing')",
     },
     Invariant {
+        name: "offers_in_order",
+        promise: "of two parties that wish for the same, the one that came first is offered seats first",
+        question: "select count(*) from waitlist later
+             join waitlist_log offered on offered.entry_id = later.id and offered.to_state = 'offered'
+             join waitlist sooner on sooner.event_id = later.event_id and sooner.place < later.place
+                  and (sooner.quantity, sooner.section, sooner.category, sooner.max_price)
+                      is not distinct from (later.quantity, later.section, later.category, later.max_price)
+            where sooner.joined_at < offered.at
+              and not exists (select from waitlist_log gone where gone.entry_id = sooner.id and gone.at < offered.at
+                               and (gone.to_state <> 'waiting' or gone.cause like 'passed over%'))",
+    },
+    Invariant {
+        name: "offers_have_a_party",
+        promise: "a party is offered seats exactly while an offer is open, and only open offers name seats",
+        question: "select (select count(*) from waitlist w
+                   where (w.state = 'offered') <> exists (select from offers o where o.entry_id = w.id and o.state = 'open'))
+                + (select count(*) from offered_seats s join offers o using (hold_id) where o.state <> 'open')
+                + (select count(*) from offers o where o.state = 'open'
+                      and not exists (select from offered_seats s where s.hold_id = o.hold_id))",
+    },
+    Invariant {
+        name: "parties_are_logged",
+        promise: "the log of a waiting party replays to its state, without a gap",
+        question: "select count(*) from waitlist w
+            where w.state is distinct from (select l.to_state from waitlist_log l
+                   where l.entry_id = w.id order by l.step desc limit 1)
+               or exists (select from (
+                   select l.from_state, lag(l.to_state) over (order by l.step) as before
+                     from waitlist_log l where l.entry_id = w.id) moves
+                   where moves.from_state is distinct from moves.before)",
+    },
+    Invariant {
+        name: "offers_end",
+        promise: "no offer stays open long after its time",
+        question: "select count(*) from offers where state = 'open' and expires_at < now() - interval '15 minutes'",
+    },
+    Invariant {
         name: "debts_are_paid",
         promise: "no effect is owed for more than fifteen minutes without being parked with an alarm",
         question: "select count(*) from outbox

@@ -7,6 +7,7 @@ pub mod audit;
 mod pictures;
 mod sweeper;
 mod tidy;
+mod waitlist;
 
 use std::future::Future;
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
         desk.reconcile_captures().await.map(|_| 0)
     }));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
+    loops.spawn(waitlist::run(app.clone(), stop.clone()));
     loops.spawn(pictures::watch(app.clone(), stop.clone()));
     loops.spawn(pictures::reconcile(app.clone(), stop.clone()));
     loops.spawn(audit::repeat(app.clone(), stop.clone()));

@@ -14,6 +14,8 @@ pub enum Seat {
     Held(Id),
     /// Its hold's time is over and no sweep has been there.
     Lapsed,
+    /// Nobody's, and the waiting list is asked before the public may have it.
+    Kept,
     Sold(Id),
     Blocked,
     Aisle,
@@ -58,6 +60,8 @@ pub struct Model {
     pub limit: Option<u32>,
     pub closed: bool,
     pub waiting: bool,
+    /// Something came to the waiting list.
+    news: bool,
 }
 
 impl Model {
@@ -71,6 +75,7 @@ impl Model {
             limit: None,
             closed: false,
             waiting: false,
+            news: false,
         }
     }
 
@@ -84,6 +89,11 @@ impl Model {
 
     fn put(&mut self, ordinal: u32, seat: Seat) {
         self.seats[ordinal as usize] = seat;
+    }
+
+    fn come_free(&mut self, ordinal: u32) {
+        self.news |= self.waiting;
+        self.put(ordinal, if self.waiting { Seat::Kept } else { Seat::Free });
     }
 
     fn count(&mut self, owner: Id, change: i64) {
@@ -125,9 +135,6 @@ impl Model {
 
     pub fn sweep(&mut self) -> String {
         let due: BTreeSet<Id> = self.holds.iter().filter(|(_, hold)| hold.due).map(|(id, _)| *id).collect();
-        if self.waiting {
-            return said("waiting", due);
-        }
         let (mut freed, mut over) = (BTreeSet::new(), BTreeSet::new());
         for id in due {
             let hold = self.holds[&id].clone();
@@ -137,7 +144,7 @@ impl Model {
             }
             for seat in &hold.seats {
                 if self.at(*seat) == Seat::Lapsed {
-                    self.put(*seat, Seat::Free);
+                    self.come_free(*seat);
                     freed.insert(*seat);
                 }
             }
@@ -178,9 +185,7 @@ impl Model {
                 _ => return "expired".into(),
             }
         }
-        if !self.waiting {
-            self.sweep();
-        }
+        self.sweep();
         let chosen = match &wish.what {
             What::Seats { seats, places, areas } => self.choose(seats, places, areas, &own),
             What::Best { runs, quantity } => self.choose_best(runs, *quantity, &own),
@@ -195,8 +200,8 @@ impl Model {
             return said("limit", (self.limit, has));
         }
         if let Some(old) = wish.replaces {
-            for &seat in &own {
-                self.put(seat, Seat::Free);
+            for &seat in own.difference(&chosen) {
+                self.come_free(seat);
             }
             let old = self.holds.get_mut(&old).unwrap();
             (old.live, old.due) = (false, false);
@@ -225,7 +230,7 @@ impl Model {
             .filter_map(|&seat| match self.at(seat) {
                 Seat::Free => None,
                 Seat::Lapsed => self.waiting.then_some((seat, "held")),
-                Seat::Held(_) => Some((seat, "held")),
+                Seat::Held(_) | Seat::Kept => Some((seat, "held")),
                 Seat::Sold(_) | Seat::Aisle => Some((seat, "sold")),
                 Seat::Blocked => Some((seat, "blocked")),
             })
@@ -317,7 +322,7 @@ impl Model {
             .iter()
             .copied()
             .filter(|&seat| match self.at(seat) {
-                Seat::Free | Seat::Lapsed => false,
+                Seat::Free | Seat::Lapsed | Seat::Kept => false,
                 Seat::Held(other) => other != id,
                 Seat::Sold(other) => other != order,
                 Seat::Blocked | Seat::Aisle => true,
@@ -379,7 +384,7 @@ impl Model {
         let mine = |seat: &&u32| matches!(self.at(**seat), Seat::Lapsed) || self.at(**seat) == Seat::Held(id);
         let freed: Vec<u32> = hold.seats.iter().filter(mine).copied().collect();
         for &seat in &freed {
-            self.put(seat, Seat::Free);
+            self.come_free(seat);
         }
         self.end(id);
         said("released", freed.len())
@@ -391,7 +396,7 @@ impl Model {
         let mine: Vec<u32> =
             seats.iter().copied().filter(|&seat| self.at(seat) == Seat::Sold(order)).collect();
         for &seat in &mine {
-            self.put(seat, Seat::Free);
+            self.come_free(seat);
         }
         self.count(owner, -signed(mine.len()));
         said("freed", mine.len())
@@ -401,7 +406,7 @@ impl Model {
         let refused: BTreeMap<u32, &str> = seats
             .iter()
             .filter_map(|&seat| match self.at(seat) {
-                Seat::Free | Seat::Lapsed | Seat::Blocked => None,
+                Seat::Free | Seat::Lapsed | Seat::Kept | Seat::Blocked => None,
                 Seat::Held(_) => Some((seat, "held")),
                 Seat::Sold(_) | Seat::Aisle => Some((seat, "sold")),
             })
@@ -417,9 +422,51 @@ impl Model {
     pub fn unblock(&mut self, seats: &BTreeSet<u32>) -> String {
         let mine: Vec<u32> = seats.iter().copied().filter(|&seat| self.at(seat) == Seat::Blocked).collect();
         for &seat in &mine {
-            self.put(seat, Seat::Free);
+            self.come_free(seat);
         }
         said("unblocked", mine.len())
+    }
+
+    // --- the waiting list -----------------------------------------------------------------------------
+
+    pub fn begin_waiting(&mut self) {
+        self.waiting = true;
+    }
+
+    /// What is kept is everybody's; with `end`, nobody waits any more.
+    pub fn let_go(&mut self, end: bool) -> String {
+        let kept: Vec<u32> = (0..self.size()).filter(|&seat| self.at(seat) == Seat::Kept).collect();
+        for &seat in &kept {
+            self.put(seat, Seat::Free);
+        }
+        self.waiting &= !end;
+        said("let go", kept.len())
+    }
+
+    pub fn offer(&mut self, id: Id, owner: Id, runs: &[(u32, u32)], quantity: u32) -> String {
+        if self.closed {
+            return "closed".into();
+        }
+        self.news = false;
+        self.sweep();
+        if self.news {
+            return "changed".into();
+        }
+        let has = self.owners.get(&owner).copied().unwrap_or(0);
+        if self.limit.is_some_and(|limit| has + i64::from(quantity) > i64::from(limit)) {
+            return "limit".into();
+        }
+        let kept: BTreeSet<u32> = (0..self.size()).filter(|&seat| self.at(seat) == Seat::Kept).collect();
+        let Ok(chosen) = self.choose_best(runs, quantity, &kept) else { return "nothing".into() };
+        for &seat in &chosen {
+            self.put(seat, Seat::Held(id));
+        }
+        self.count(owner, signed(chosen.len()));
+        let answer = said("held", &chosen);
+        let offered = Some(Wish { what: What::Best { runs: vec![], quantity }, replaces: None });
+        let hold = Hold { owner, seats: chosen, order: None, live: true, due: false, wish: offered };
+        self.holds.insert(id, hold);
+        answer
     }
 
     /// `seen` says whether the flag was still what the caller had read.
@@ -434,7 +481,8 @@ impl Model {
         // What is only held needs no claim, so Postgres calls it free and is not wrong.
         let is_held = matches!(now, Seat::Held(hold) if self.holds.get(&hold)
             .is_some_and(|hold| hold.live && hold.seats.contains(&ordinal)));
-        if !seen || now == should || (truth == Truth::Free && is_held) {
+        let is_right = now == should || (truth == Truth::Free && now == Seat::Kept);
+        if !seen || is_right || (truth == Truth::Free && is_held) {
             return said("repaired", 0);
         }
         if let Seat::Held(loser) = now {
@@ -445,7 +493,10 @@ impl Model {
             Truth::Held { hold } => self.give_to(hold, ordinal, order, owner),
             Truth::Free | Truth::Blocked => {}
         }
-        self.put(ordinal, should);
+        match should {
+            Seat::Free => self.come_free(ordinal),
+            other => self.put(ordinal, other),
+        }
         said("repaired", 1)
     }
 

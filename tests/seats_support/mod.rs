@@ -246,7 +246,7 @@ impl House {
 
     /// Puts a hold's deadline behind us, whatever its flags say.
     pub async fn make_due(&self, event: EventId, hold: HoldId) {
-        let [_, _, _, _, deadlines, ..] = Keys::of(event).shared();
+        let [_, _, _, _, _, deadlines, ..] = Keys::of(event).shared();
         let _: i64 =
             self.ask(redis::cmd("ZADD").arg(deadlines).arg("XX").arg(1000).arg(hold.to_string())).await;
     }
@@ -280,7 +280,8 @@ pub fn open_rules() -> Rules {
         orphan_rule: false,
         hold_ms: None,
         closed: false,
-        waiting: false,
+        hooks: false,
+        room: false,
     }
 }
 
@@ -292,7 +293,15 @@ pub fn plan(
     claims: Vec<LoadedClaim>,
 ) -> LoadPlan {
     let rows = rows(lengths);
-    LoadPlan { event, epoch, size: rows.size, aisles: rows.aisles, rules: rules.clone(), claims }
+    LoadPlan {
+        event,
+        epoch,
+        size: rows.size,
+        aisles: rows.aisles,
+        rules: rules.clone(),
+        waiting: false,
+        claims,
+    }
 }
 
 impl House {
@@ -306,7 +315,7 @@ impl House {
 
 pub fn ask(event: EventId, owner: AccountId, seats: &[u32]) -> HoldAsk {
     let what = Wish::Wanted { seats: seats.to_vec(), places: vec![], areas: vec![] };
-    HoldAsk { hold: HoldId::of(1, Uuid::new_v4()), event, owner, what, replaces: None }
+    HoldAsk { hold: HoldId::of(1, Uuid::new_v4()), event, owner, what, replaces: None, admitted: false }
 }
 
 pub fn best(event: EventId, owner: AccountId, runs: &[(u32, u32)], quantity: u32) -> HoldAsk {

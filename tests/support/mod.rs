@@ -10,6 +10,7 @@ pub mod journeys;
 mod money;
 mod servers;
 pub mod visits;
+pub mod waiting;
 
 use std::time::{Duration, Instant};
 
