@@ -1,6 +1,9 @@
 //! Whoever waits longest and can use what comes free is offered it, and the public never sees it in between.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use holdfast::ids::EventId;
 use proptest::prelude::*;
@@ -364,14 +367,13 @@ async fn a_hundred_and_twenty_who_come_at_once_are_served_in_the_order_they_got(
             buyer.cancels(&order).await.expect(200);
         });
     }
+    let quiet = Arc::new(AtomicBool::new(false));
     for (number, (person, entry)) in parties.iter().cloned().enumerate() {
+        let quiet = Arc::clone(&quiet);
         racing.spawn(async move {
             let mut now = person.entry(&entry).await;
-            for _ in 0..400 {
-                if now["status"] != "waiting" {
-                    break;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            while now["status"] == "waiting" && !quiet.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 now = person.entry(&entry).await;
             }
             match (now["status"].as_str(), number % 3) {
@@ -388,22 +390,28 @@ async fn a_hundred_and_twenty_who_come_at_once_are_served_in_the_order_they_got(
             }
         });
     }
-    racing.join_all().await;
-
-    eventually("no seat is left for anybody who waits", async || {
-        let list = offers_in_order(&holdfast, event).await;
-        let served = list.iter().filter(|(_, offered)| offered.is_some()).count();
-        let taken: (i64,) = sqlx::query_as(
+    // All is quiet when every seat is spoken for and no further offer has been made for a while.
+    let mut same = 0;
+    let mut before = 0;
+    eventually("every seat is spoken for", async || {
+        let (taken, made): (i64, i64) = sqlx::query_as(
             "select (select count(*) from seat_claims where event_id = $1)
-                    + (select count(*) from offered_seats where event_id = $1)",
+                    + (select count(*) from offered_seats where event_id = $1),
+                    (select count(*) from offers where event_id = $1)",
         )
         .bind(event)
         .fetch_one(&holdfast.app().pg)
         .await
         .expect("a count");
-        (taken.0 == 20 || served == list.len()).then_some(())
+        same = if taken == 20 && made == before { same + 1 } else { 0 };
+        before = made;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (same > 20).then_some(())
     })
     .await;
+    quiet.store(true, Ordering::Relaxed);
+    racing.join_all().await;
+
     let list = offers_in_order(&holdfast, event).await;
     let moments: Vec<i64> = list.iter().filter_map(|(_, offered)| *offered).collect();
     assert!(moments.len() >= 20, "{}", moments.len());

@@ -7,6 +7,8 @@ import {SeatMap} from '../map/seat-map.js';
 import {Basket} from '../parts/basket.js';
 import {button, fillPage, openPage} from '../parts/frame.js';
 import {party} from '../parts/party.js';
+import {namesOf} from '../parts/seats.js';
+import {Waiting} from '../parts/waiting.js';
 import {t} from '../text.js';
 
 const page = openPage(t('events.title'));
@@ -25,11 +27,12 @@ async function show() {
   const says = h('p', {class: 'notice', role: 'status', hidden: true});
   const badge = h('span', {class: 'badge'});
   const basket = new Basket(page, event, map);
+  const waiting = new Waiting(page, event, namesOf(event));
   const sells = ['on_sale', 'sold_out'].includes(event.status);
   page.show(
     h('div', {class: 'event-head'}, h('h1', {}, event.title), badge),
     h('p', {class: 'quiet'}, [whole(event.starts_at), event.venue].filter(Boolean).join(' · ')),
-    event.description && h('p', {}, event.description), says,
+    event.description && h('p', {}, event.description), says, waiting.element,
     h('div', {class: 'event'},
       sells && party(event, (wish) => basket.best(wish), page.say, (words, act, kind) => button(page, words, act, kind)),
       map, sells && basket.element));
@@ -43,6 +46,7 @@ async function show() {
   const tell = () => {
     const free = map.picture?.counts[0];
     const status = event.status === 'on_sale' && free === 0 ? 'sold_out' : event.status === 'sold_out' && free > 0 ? 'on_sale' : event.status;
+    waiting.full = status === 'sold_out';
     if (badge.dataset.status === status) return;
     badge.dataset.status = status;
     badge.textContent = t(`status.${status}`);

@@ -39,6 +39,6 @@ export function saleHead(/** @type {any} */ event, /** @type {string} */ title) 
     h('h1', {}, `${event.title}`, h('small', {}, ` ${title}`)),
     h('p', {class: 'quiet'}, [whole(event.starts_at), event.venue].filter(Boolean).join(' · ')),
     h('nav', {class: 'tabs', 'aria-label': t('sale.nav')}, link('', 'sale.dashboard'), link('/seats', 'sale.seats'),
-      link('/orders', 'sale.orders'), link('/door', 'sale.door'), h('a', {href: `/events/${event.id}`}, t('sale.page'))),
+      link('/orders', 'sale.orders'), link('/waiting', 'sale.waiting'), link('/door', 'sale.door'), h('a', {href: `/events/${event.id}`}, t('sale.page'))),
   ];
 }

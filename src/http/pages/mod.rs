@@ -41,7 +41,7 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Every page: its path and the module that makes it.
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
     ("/", "pages/events.js"),
     (EVENT_PAGE, "pages/event.js"),
     ("/checkout/{id}", "pages/checkout.js"),
@@ -52,6 +52,7 @@ const PAGES: [(&str, &str); 11] = [
     ("/organise/{id}", "pages/sale.js"),
     ("/organise/{id}/seats", "pages/sale-seats.js"),
     ("/organise/{id}/orders", "pages/sale-orders.js"),
+    ("/organise/{id}/waiting", "pages/sale-waiting.js"),
     ("/organise/{id}/door", "pages/door.js"),
 ];
 
