@@ -19,5 +19,6 @@ pub mod sandbox;
 pub mod seats;
 pub mod stores;
 pub mod telemetry;
+pub mod trail;
 pub mod waitlist;
 pub mod workers;

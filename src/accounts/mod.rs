@@ -2,10 +2,12 @@
 //!
 //! Neither the words nor the time of an answer at login tell whether an address has an account.
 
+mod manage;
 mod passwords;
 mod roles;
 mod store;
 mod tokens;
+mod voided;
 
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -17,6 +19,7 @@ use crate::config::Config;
 use crate::ids::AccountId;
 use crate::stores::postgres::Outage;
 
+pub use self::manage::AccountChange;
 pub use self::roles::Role;
 
 /// Somebody who can sign in.
@@ -27,6 +30,8 @@ pub struct Account {
     pub email: String,
     pub role: Role,
     pub created_at: OffsetDateTime,
+    /// Since when it may not sign in.
+    pub disabled_at: Option<OffsetDateTime>,
 }
 
 /// Who sends a request, as an access token proves.
@@ -76,6 +81,8 @@ pub enum AccountsError {
     BadRefreshToken,
     #[error("there is no such account")]
     NotFound,
+    #[error("nobody changes the role of their own account, or disables it")]
+    Yourself,
     #[error("too many passwords are being checked")]
     Busy,
     /// Our own mistake: hashing or signing failed.
@@ -97,6 +104,7 @@ pub struct Accounts {
     pg: PgPool,
     hasher: Hasher,
     signer: Signer,
+    voided: voided::Voided,
     refresh_life: Duration,
 }
 
@@ -107,6 +115,7 @@ impl Accounts {
             pg,
             hasher: Hasher::new(config.hashing_threads),
             signer: Signer::new(secret, config.access_token_seconds),
+            voided: voided::Voided::default(),
             refresh_life: Duration::days(config.refresh_token_days.into()),
         }
     }
@@ -114,6 +123,7 @@ impl Accounts {
     /// Who an access token speaks for. Touches no store; a token that is not ours, or too old, is nobody's.
     #[must_use]
     pub fn verify(&self, token: &str) -> Option<Caller> {
-        self.signer.verify(token)
+        let (caller, signed_ms) = self.signer.verify(token)?;
+        (!self.voided.is_void(caller.id, signed_ms)).then_some(caller)
     }
 }

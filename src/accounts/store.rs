@@ -47,7 +47,7 @@ impl Accounts {
             let made: Result<Option<Account>, _> = sqlx::query_as(
                 "insert into accounts (id, name, email, password_hash, role) values ($1, $2, $3, $4, $5)
                  on conflict (id) do nothing
-                 returning id, name, email, role, created_at",
+                 returning id, name, email, role, created_at, disabled_at",
             )
             .bind(new.id)
             .bind(name)
@@ -125,7 +125,7 @@ impl Accounts {
                 .execute(&mut *tx)
                 .await?;
             let next = self.issue(&mut tx, stored.account_id, stored.family, now).await?;
-            let account = sqlx::query_as("select id, name, email, role, created_at from accounts where id = $1")
+            let account = sqlx::query_as("select id, name, email, role, created_at, disabled_at from accounts where id = $1")
                 .bind(stored.account_id)
                 .fetch_one(&mut *tx)
                 .await?;
@@ -167,7 +167,7 @@ impl Accounts {
     ) -> Result<Vec<Account>, AccountsError> {
         within(async {
             Ok(sqlx::query_as(
-                "select id, name, email, role, created_at from accounts
+                "select id, name, email, role, created_at, disabled_at from accounts
                   where ($1::text is null or strpos(lower(name || ' ' || email), lower($1)) > 0)
                     and ($2::uuid is null or id < $2)
                   order by id desc limit $3",
@@ -183,7 +183,7 @@ impl Accounts {
 
     async fn find(&self, id: AccountId) -> Result<Account, AccountsError> {
         sqlx::query_as(
-            "select id, name, email, role, created_at from accounts where id = $1 and disabled_at is null",
+            "select id, name, email, role, created_at, disabled_at from accounts where id = $1 and disabled_at is null",
         )
         .bind(id)
         .fetch_optional(&self.pg)
@@ -251,12 +251,8 @@ fn hashed(token: &SecretString) -> Vec<u8> {
 
 fn check(name: &str, email: &str, password: &str) -> Result<(), AccountsError> {
     let mut faults = Vec::new();
+    check_name(name, &mut faults);
     let mut fault = |field, message: String| faults.push(Fault { field, message });
-    if name.is_empty() {
-        fault("name", "is empty".to_owned());
-    } else if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        fault("name", format!("must be at most {LONGEST_NAME} characters on one line"));
-    }
     if !is_address(email) {
         fault("email", "is not an address".to_owned());
     }
@@ -267,8 +263,19 @@ fn check(name: &str, email: &str, password: &str) -> Result<(), AccountsError> {
     if faults.is_empty() { Ok(()) } else { Err(AccountsError::Invalid(faults)) }
 }
 
+pub(super) fn check_name(name: &str, faults: &mut Vec<Fault>) {
+    let message = if name.is_empty() {
+        "is empty".to_owned()
+    } else if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        format!("must be at most {LONGEST_NAME} characters on one line")
+    } else {
+        return;
+    };
+    faults.push(Fault { field: "name", message });
+}
+
 /// Something before one @ and a dotted name behind it. Whether it exists, only a mail can tell.
-fn is_address(email: &str) -> bool {
+pub(super) fn is_address(email: &str) -> bool {
     let plain = email.chars().all(|letter| !letter.is_control() && !letter.is_whitespace());
     let Some((local, domain)) = email.rsplit_once('@') else { return false };
     let labels =

@@ -28,6 +28,9 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: Uuid,
+    /// When it was signed, to the millisecond: a second is too coarse to tell what was void at that moment.
+    #[serde(default)]
+    ims: Option<i64>,
 }
 
 /// Signs and checks access tokens.
@@ -56,7 +59,8 @@ impl Signer {
     }
 
     pub fn sign(&self, caller: Caller) -> Result<SecretString, AccountsError> {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let signed = OffsetDateTime::now_utc();
+        let now = signed.unix_timestamp();
         let claims = Claims {
             iss: US.to_owned(),
             aud: US.to_owned(),
@@ -65,13 +69,15 @@ impl Signer {
             iat: now,
             exp: now + i64::from(self.seconds),
             jti: Uuid::new_v4(),
+            ims: i64::try_from(signed.unix_timestamp_nanos() / 1_000_000).ok(),
         };
         let header = Header { typ: Some(KIND.to_owned()), ..Header::new(ALGORITHM) };
         let token = jsonwebtoken::encode(&header, &claims, &self.encoding);
         token.map(SecretString::from).map_err(|error| AccountsError::Crypto(error.to_string()))
     }
 
-    pub fn verify(&self, token: &str) -> Option<Caller> {
+    /// Who a token speaks for, and when it was signed, in milliseconds since 1970.
+    pub fn verify(&self, token: &str) -> Option<(Caller, i64)> {
         if token.len() > LONGEST {
             return None;
         }
@@ -82,7 +88,8 @@ impl Signer {
         rules.leeway = LEEWAY_SECONDS;
         let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).ok()?;
         let is_ours = token.header.typ.as_deref() == Some(KIND);
-        is_ours.then_some(Caller { id: token.claims.sub, role: token.claims.role })
+        let Claims { sub, role, iat, ims, .. } = token.claims;
+        is_ours.then(|| (Caller { id: sub, role }, ims.unwrap_or(iat.saturating_mul(1000))))
     }
 }
 
@@ -118,7 +125,10 @@ mod tests {
     fn a_token_speaks_for_its_caller() {
         let caller = caller();
         let token = signer().sign(caller).expect("signed");
-        assert_eq!(signer().verify(token.expose_secret()), Some(caller));
+        let (known, signed_ms) = signer().verify(token.expose_secret()).expect("ours");
+        assert_eq!(known, caller);
+        let age = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000 - i128::from(signed_ms);
+        assert!((0..60_000).contains(&age), "{age}");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct NewEvent {
     pub total_tickets: Option<i64>,
     /// The price of the short form, in minor units; free of charge where it is left out.
     pub price: Option<i64>,
+    /// Prepared, and seen by nobody else until it is published.
+    pub draft: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -162,6 +164,37 @@ pub struct EventPatch {
     pub orphan_rule: Option<bool>,
     pub waitlist: Option<bool>,
     pub waitlist_cutoff_seconds: Option<i64>,
+}
+
+impl NewEvent {
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        self.draft == Some(true)
+    }
+}
+
+impl EventPatch {
+    /// The fields that it changes.
+    #[must_use]
+    pub fn changed(&self) -> Vec<&'static str> {
+        [
+            ("title", self.title.is_some()),
+            ("description", self.description.is_some()),
+            ("venue", self.venue.is_some()),
+            ("starts_at", self.starts_at.is_some()),
+            ("ends_at", self.ends_at.is_some()),
+            ("sale_starts_at", self.sale_starts_at.is_some()),
+            ("sale_ends_at", self.sale_ends_at.is_some()),
+            ("max_per_customer", self.max_per_customer.is_some()),
+            ("offer_seconds", self.offer_seconds.is_some()),
+            ("orphan_rule", self.orphan_rule.is_some()),
+            ("waitlist", self.waitlist.is_some()),
+            ("waitlist_cutoff_seconds", self.waitlist_cutoff_seconds.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(field, is_changed)| is_changed.then_some(field))
+        .collect()
+    }
 }
 
 /// A field that is there: `null` is a value, and not the same as being left out.

@@ -4,6 +4,7 @@ mod chart;
 mod check;
 mod compile;
 mod document;
+mod draft;
 mod drawing;
 mod form;
 mod layout;
@@ -45,6 +46,8 @@ impl fmt::Display for Fault {
 pub enum CatalogError {
     #[error("there is no such event")]
     NotFound,
+    #[error("the event is published: its chart has been promised")]
+    NotADraft,
     #[error("the form has {} faults", .0.len())]
     Invalid(Vec<Fault>),
     /// A stored chart that this version cannot read. Nothing is guessed from it.

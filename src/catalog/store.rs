@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -19,14 +20,17 @@ use super::{CatalogError, Fault};
 use crate::ids::{AccountId, EventId};
 use crate::money::Currency;
 use crate::stores::postgres::within;
+use crate::trail::{self, Deed};
 
 /// A waiting list closes this long before its event where nothing is said: whoever is offered a seat must get there.
-const CUTOFF: i32 = 3600;
+pub(super) const CUTOFF: i32 = 3600;
 
 /// Whether an event can be sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum EventState {
+    /// Prepared; nobody but its organiser knows of it.
+    Draft,
     Published,
     Cancelled,
 }
@@ -130,7 +134,7 @@ fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
 /// The catalog. Clones share the charts that were read.
 #[derive(Clone)]
 pub struct Catalog {
-    pg: PgPool,
+    pub(super) pg: PgPool,
     shelf: Shelf,
 }
 
@@ -146,7 +150,7 @@ impl Catalog {
         Self { pg, shelf: Shelf::default() }
     }
 
-    /// Publishes an event. The same id again answers with the event that it made before.
+    /// Makes an event, published or as a draft. The same id again answers with the event that it made before.
     pub async fn create(
         &self,
         id: EventId,
@@ -164,8 +168,11 @@ impl Catalog {
         .map_err(CatalogError::Invalid)?;
         let etag = etag(&packed);
         let number = self.insert(id, organiser, &form, (&packed, &etag), document.places()).await?;
-        // What was just compiled need not be read back. After a repeat it is the first try's chart that counts.
-        if let Some(number) = number {
+        // What was just compiled need not be read back. After a repeat it is the first try's chart that counts, and
+        // a draft's may still change.
+        if let Some(number) = number
+            && !form.is_draft()
+        {
             self.put_on_shelf(id, number, etag, document).await?;
         }
         self.event(id).await
@@ -185,8 +192,8 @@ impl Catalog {
             let made: Option<(i32,)> = sqlx::query_as(
                 "insert into events (id, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at,
                         sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats, waitlist, offer_seconds,
-                        waitlist_cutoff_seconds)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                        waitlist_cutoff_seconds, state)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                  on conflict (id) do nothing
                  returning number",
             )
@@ -207,9 +214,12 @@ impl Catalog {
             .bind(form.waitlist.unwrap_or(true))
             .bind(form.offer_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(form.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(CUTOFF))
+            .bind(if form.is_draft() { EventState::Draft } else { EventState::Published })
             .fetch_optional(&mut *tx)
             .await?;
             if made.is_some() {
+                let action = if form.is_draft() { "event drafted" } else { "event published" };
+                trail::write(&mut tx, &deed(organiser, id, action, json!({ "title": form.title }))).await?;
                 sqlx::query("insert into charts (event_id, version, document, etag) values ($1, $2, $3, $4)")
                     .bind(id)
                     .bind(VERSION)
@@ -242,7 +252,7 @@ impl Catalog {
         within(async {
             Ok(sqlx::query_as(
                 "select * from events
-                  where $1::timestamptz is null or (starts_at, id) > ($1, $2)
+                  where ($1::timestamptz is null or (starts_at, id) > ($1, $2)) and state <> 'draft'
                   order by starts_at, id limit $3",
             )
             .bind(moment)
@@ -290,7 +300,7 @@ impl Catalog {
         within(async {
             Ok(sqlx::query_as(
                 "select * from events
-                  where greatest(ends_at, starts_at, created_at) > now() - interval '30 days'
+                  where greatest(ends_at, starts_at, created_at) > now() - interval '30 days' and state <> 'draft'
                   order by starts_at, id",
             )
             .fetch_all(&self.pg)
@@ -300,16 +310,18 @@ impl Catalog {
     }
 
     /// Edits what may be edited.
-    pub async fn update(&self, id: EventId, patch: EventPatch) -> Result<Event, CatalogError> {
+    pub async fn update(&self, id: EventId, patch: EventPatch, by: AccountId) -> Result<Event, CatalogError> {
         let before = self.event(id).await?;
         let mut faults = Faults::default();
         check::patch(&patch, &before, &mut faults);
         if !faults.is_empty() {
             return Err(CatalogError::Invalid(faults.into_list()));
         }
+        let changed = patch.changed();
         let most = patch.max_per_customer.map(|most| most.and_then(|most| i32::try_from(most).ok()));
         within(async {
-            sqlx::query_as(
+            let mut tx = self.pg.begin().await?;
+            let event = sqlx::query_as(
                 "update events set title = coalesce($2, title), description = coalesce($3, description),
                         venue = coalesce($4, venue), starts_at = coalesce($5, starts_at),
                         ends_at = case when $6 then $7 else ends_at end,
@@ -340,17 +352,21 @@ impl Catalog {
             .bind(patch.offer_seconds.is_some())
             .bind(patch.offer_seconds.flatten().and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(patch.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-            .fetch_optional(&self.pg)
+            .fetch_optional(&mut *tx)
             .await?
-            .ok_or(CatalogError::NotFound)
+            .ok_or(CatalogError::NotFound)?;
+            trail::write(&mut tx, &deed(by, id, "event changed", json!({ "fields": changed }))).await?;
+            tx.commit().await?;
+            Ok(event)
         })
         .await
     }
 
-    /// An event's chart. Read from Postgres once, however many ask at a time; afterwards no store is touched.
+    /// An event's chart. Read from Postgres once, however many ask at a time; afterwards no store is touched. A draft
+    /// has none yet: what may still change is kept nowhere.
     pub async fn chart(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
         let cell = self.shelf.place(id);
-        match cell.get_or_try_init(|| self.read(id)).await {
+        match cell.get_or_try_init(|| self.read(id, false)).await {
             Ok(chart) => Ok(Arc::clone(chart)),
             Err(error) => {
                 // What is not there takes no room: an id that is asked for in a loop leaves nothing behind.
@@ -378,13 +394,15 @@ impl Catalog {
         self.chart(id).await
     }
 
-    async fn read(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+    pub(super) async fn read(&self, id: EventId, draft: bool) -> Result<Arc<Chart>, CatalogError> {
         let (number, version, packed, etag) = within(async {
             let row: Option<(i32, i32, Vec<u8>, String)> = sqlx::query_as(
                 "select e.number, c.version, c.document, c.etag
-                   from charts c join events e on e.id = c.event_id where c.event_id = $1",
+                   from charts c join events e on e.id = c.event_id
+                  where c.event_id = $1 and (e.state = 'draft') = $2",
             )
             .bind(id)
+            .bind(draft)
             .fetch_optional(&self.pg)
             .await?;
             row.ok_or(CatalogError::NotFound)
@@ -399,9 +417,11 @@ impl Catalog {
         .await
         .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
         .map_err(|cause| CatalogError::Unreadable(id, cause.to_string()))?;
-        self.shelf.number(number, id);
         let chart = Arc::new(chart);
-        draw_ahead(&chart);
+        if !draft {
+            self.shelf.number(number, id);
+            draw_ahead(&chart);
+        }
         Ok(chart)
     }
 
@@ -429,7 +449,11 @@ fn draw_ahead(chart: &Arc<Chart>) {
     tokio::task::spawn_blocking(move || chart.drawing());
 }
 
-fn etag(document: &[u8]) -> String {
+pub(super) fn deed(actor: AccountId, event: EventId, action: &str, detail: Value) -> Deed<'_> {
+    Deed { actor, event: Some(event), action, subject: None, detail }
+}
+
+pub(super) fn etag(document: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(32);
     for byte in &Sha256::digest(document)[..16] {
@@ -438,6 +462,6 @@ fn etag(document: &[u8]) -> String {
     text
 }
 
-fn unstorable(cause: &std::io::Error) -> Fault {
+pub(super) fn unstorable(cause: &std::io::Error) -> Fault {
     Fault { field: "sections".to_owned(), message: format!("cannot be stored: {cause}") }
 }

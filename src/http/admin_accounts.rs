@@ -11,16 +11,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
-use super::extract::{Admin, Json, Query};
+use super::extract::{Admin, Json, Path, Query, invalid};
 use super::idempotency::Operation;
 use super::me::AccountBody;
 use super::pagination::{Page, Paged};
 use super::problem::{Problem, ProblemBody};
-use crate::accounts::{Accounts, NewAccount, Role};
+use crate::accounts::{AccountChange, Accounts, NewAccount, Role};
 use crate::ids::AccountId;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create, list))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(change))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -81,4 +81,37 @@ async fn list(
     let found = accounts.list(search.search.as_deref(), after, page.limit_and_one()).await?;
     let items = found.into_iter().map(AccountBody::from).collect();
     Ok(Json(Paged::cut(items, &page, |account: &AccountBody| account.id())))
+}
+
+/// What is to change; at least one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeAccount {
+    role: Option<Role>,
+    /// `true` signs the account out everywhere and keeps it out; `false` lets it in again.
+    disabled: Option<bool>,
+}
+
+/// Gives an account another role, disables it, or lets it in again.
+///
+/// Its access tokens end at once; whoever is still allowed in gets new ones, with the new role, by refreshing.
+#[utoipa::path(
+    patch, path = "/v1/admin/accounts/{id}", tag = "admin", security(("bearer" = [])), params(("id" = AccountId, Path)),
+    request_body = ChangeAccount,
+    responses(
+        (status = 200, description = "The account as it is now", body = AccountBody),
+        (status = 403, description = "`forbidden`: also for one's own account", body = ProblemBody),
+    ),
+)]
+async fn change(
+    State(accounts): State<Accounts>,
+    admin: Admin,
+    Path(id): Path<AccountId>,
+    Json(wish): Json<ChangeAccount>,
+) -> Result<Json<AccountBody>, Problem> {
+    if wish.role.is_none() && wish.disabled.is_none() {
+        return Err(invalid("role", "one of role and disabled is required"));
+    }
+    let change = AccountChange { role: wish.role, disabled: wish.disabled };
+    Ok(Json(accounts.change(id, change, admin.id()).await?.into()))
 }

@@ -13,13 +13,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
-use super::events::EventBody;
+use super::events::{EventBody, EventDetails};
 use super::extract::{Json, Organiser, Path, Query};
 use super::idempotency::Operation;
 use super::pagination::{Page, Paged};
 use super::problem::{Code, FieldFault, Problem, ProblemBody};
 use crate::accounts::Role;
-use crate::catalog::{Chart, Event, EventPatch, NewEvent};
+use crate::catalog::{Chart, Event, EventPatch, EventState, NewEvent};
 use crate::ids::{EventId, Ordinal};
 use crate::orders::OrdersError;
 use crate::seats::{MOST_SEATS, SeatsError};
@@ -28,7 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(preview))
-        .routes(routes!(change))
+        .routes(routes!(show, change, redraft, discard))
+        .routes(routes!(publish))
         .routes(routes!(cancel))
         .routes(routes!(block))
         .routes(routes!(unblock))
@@ -50,7 +51,7 @@ pub(super) async fn own_event(app: &AppState, organiser: &Organiser, id: EventId
     }
 }
 
-/// Opens an event for sale.
+/// Opens an event for sale, or prepares one with `draft`.
 ///
 /// Every fault of the form is named at once. The chart cannot be changed afterwards. The short form
 /// `{title, starts_at, total_tickets, price?, currency?}` is one standing area.
@@ -68,7 +69,9 @@ async fn create(
     Json(form): Json<NewEvent>,
 ) -> Result<Response, Problem> {
     let event = app.catalog.create(EventId(operation.0), organiser.id(), form).await?;
-    app.desk.open(event.id).await?;
+    if event.state != EventState::Draft {
+        app.desk.open(event.id).await?;
+    }
     let location = [(header::LOCATION, format!("/v1/events/{}", event.id))];
     Ok((StatusCode::CREATED, location, Json(EventBody::of(event, None))).into_response())
 }
@@ -99,11 +102,16 @@ async fn list(
     let events = app.catalog.newest(whose, page.after()?.map(EventId), page.limit_and_one()).await?;
     let paged = Paged::cut(events, &page, |event: &Event| event.id);
     // All at once and not for long: without Redis the list is still a list.
-    let counted =
-        join_all(paged.items.iter().map(|event| timeout(COUNTED_WITHIN, app.pictures.view(event.id))));
+    let counted = join_all(paged.items.iter().map(|event| {
+        timeout(COUNTED_WITHIN, async {
+            // A draft has no picture.
+            let known = event.state != EventState::Draft;
+            if known { app.pictures.view(event.id).await.ok() } else { None }
+        })
+    }));
     let mut items = Vec::with_capacity(paged.items.len());
     for (view, event) in counted.await.into_iter().zip(paged.items) {
-        let counts = view.ok().and_then(Result::ok).map(|view| view.counts);
+        let counts = view.ok().flatten().map(|view| view.counts);
         items.push(OwnEvent {
             event: EventBody::of(event, counts.map(|counts| counts.free)),
             available: counts.map(|counts| counts.free),
@@ -132,6 +140,92 @@ async fn preview(
     Ok((kind, drawing).into_response())
 }
 
+/// An own event with its prices and places, also while it is a draft.
+#[utoipa::path(
+    get, path = "/v1/admin/events/{id}", tag = "admin", security(("bearer" = [])), params(("id" = EventId, Path)),
+    responses(
+        (status = 200, description = "The event", body = EventDetails),
+        (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
+    ),
+)]
+async fn show(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+) -> Result<Json<EventDetails>, Problem> {
+    let event = own_event(&app, &organiser, id).await?;
+    if event.state == EventState::Draft {
+        let chart = app.catalog.chart_of_draft(id).await?;
+        return Ok(Json(EventDetails::of(EventBody::of(event, None), &chart)));
+    }
+    let chart = app.catalog.chart(id).await?;
+    let free = app.pictures.view(id).await.ok().map(|view| view.counts.free);
+    Ok(Json(EventDetails::of(EventBody::of(event, free), &chart)))
+}
+
+/// Makes a draft what this form says, places included. What is published keeps its places.
+#[utoipa::path(
+    put, path = "/v1/admin/events/{id}", tag = "admin", security(("bearer" = [])), params(("id" = EventId, Path)),
+    request_body = NewEvent,
+    responses(
+        (status = 200, description = "The draft as it is now", body = EventBody),
+        (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
+        (status = 409, description = "`not_a_draft`", body = ProblemBody),
+    ),
+)]
+async fn redraft(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+    Json(form): Json<NewEvent>,
+) -> Result<Json<EventBody>, Problem> {
+    own_event(&app, &organiser, id).await?;
+    let event = app.catalog.redraft(id, form, organiser.id()).await?;
+    Ok(Json(EventBody::of(event, None)))
+}
+
+/// Throws a draft away.
+#[utoipa::path(
+    delete, path = "/v1/admin/events/{id}", tag = "admin", security(("bearer" = [])), params(("id" = EventId, Path)),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
+        (status = 409, description = "`not_a_draft`: an event that was published can only be cancelled", body = ProblemBody),
+    ),
+)]
+async fn discard(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+) -> Result<StatusCode, Problem> {
+    own_event(&app, &organiser, id).await?;
+    app.catalog.discard(id, organiser.id()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Publishes a draft: everybody sees it, and holds are taken within its sale window.
+///
+/// A repeat changes nothing.
+#[utoipa::path(
+    post, path = "/v1/admin/events/{id}/publish", tag = "admin", security(("bearer" = [])),
+    params(("id" = EventId, Path)),
+    responses(
+        (status = 200, description = "The event, published", body = EventBody),
+        (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
+        (status = 409, description = "`not_a_draft`: it was cancelled", body = ProblemBody),
+    ),
+)]
+async fn publish(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+) -> Result<Json<EventBody>, Problem> {
+    own_event(&app, &organiser, id).await?;
+    let event = app.catalog.publish(id, organiser.id()).await?;
+    app.desk.open(id).await?;
+    Ok(Json(EventBody::of(event, None)))
+}
+
 /// Changes what an event says of itself, its sale window and its limits.
 #[utoipa::path(
     patch, path = "/v1/admin/events/{id}", tag = "admin", security(("bearer" = [])),
@@ -145,7 +239,10 @@ async fn change(
     Json(patch): Json<EventPatch>,
 ) -> Result<Json<EventBody>, Problem> {
     own_event(&app, &organiser, id).await?;
-    let event = app.catalog.update(id, patch).await?;
+    let event = app.catalog.update(id, patch, organiser.id()).await?;
+    if event.state == EventState::Draft {
+        return Ok(Json(EventBody::of(event, None)));
+    }
     match app.desk.apply_rules(&event).await {
         // The rebuild that is due brings the rules with it.
         Ok(()) | Err(OrdersError::Seats(SeatsError::NotReady(_))) => Ok(Json(EventBody::of(event, None))),
@@ -168,7 +265,7 @@ async fn cancel(
     Path(id): Path<EventId>,
 ) -> Result<Json<EventBody>, Problem> {
     own_event(&app, &organiser, id).await?;
-    Ok(Json(EventBody::of(app.desk.cancel_event(id).await?, None)))
+    Ok(Json(EventBody::of(app.desk.cancel_event(id, organiser.id()).await?, None)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -217,8 +314,7 @@ async fn block(
 ) -> Result<Json<Seats>, Problem> {
     own_event(&app, &organiser, id).await?;
     let ordinals = ordinals(&*app.catalog.chart(id).await?, &block.seats, Some(&block.reason))?;
-    app.desk.block(id, &ordinals, block.reason.trim()).await?;
-    tracing::info!(event.id = %id, by = %organiser.id(), seats = ordinals.len(), "seats are blocked");
+    app.desk.block(id, &ordinals, block.reason.trim(), organiser.id()).await?;
     Ok(Json(Seats { seats: ordinals.len() }))
 }
 
@@ -239,8 +335,7 @@ async fn unblock(
 ) -> Result<Json<Seats>, Problem> {
     own_event(&app, &organiser, id).await?;
     let ordinals = ordinals(&*app.catalog.chart(id).await?, &unblock.seats, unblock.reason.as_deref())?;
-    let freed = app.desk.unblock(id, &ordinals).await?;
-    tracing::info!(event.id = %id, by = %organiser.id(), seats = freed, reason = unblock.reason, "seats are unblocked");
+    let freed = app.desk.unblock(id, &ordinals, unblock.reason.as_deref(), organiser.id()).await?;
     Ok(Json(Seats { seats: freed as usize }))
 }
 

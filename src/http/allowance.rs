@@ -49,19 +49,22 @@ impl Allowance {
         let time = match (method.as_str(), route) {
             ("GET", "/v1/events/{id}/live") => None,
             (
-                "POST" | "DELETE",
+                "POST" | "PUT" | "DELETE",
                 "/v1/orders"
                 | "/v1/orders/{id}/cancel"
                 | "/v1/holds/{id}" // of an order: its payment is cancelled first
                 | "/v1/admin/orders/{id}/refund"
                 | "/v1/admin/events"
+                | "/v1/admin/events/{id}"
+                | "/v1/admin/events/{id}/publish"
+                | "/v1/admin/events/{id}/comps"
                 | PREVIEW
                 | "/v1/admin/events/{id}/cancel",
             ) => Some(PATIENT),
             _ => Some(PROMPT),
         };
         let body = match (method.as_str(), route) {
-            ("POST", "/v1/admin/events" | PREVIEW) => CHART_BODY,
+            ("POST", "/v1/admin/events" | PREVIEW) | ("PUT", "/v1/admin/events/{id}") => CHART_BODY,
             _ => ORDINARY_BODY,
         };
         let memory = match (method.as_str(), route) {

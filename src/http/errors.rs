@@ -19,6 +19,7 @@ impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::NotFound => Code::NotFound.problem(),
+            CatalogError::NotADraft => Code::NotADraft.problem(),
             CatalogError::Invalid(faults) => Self::invalid(
                 faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect(),
             ),
@@ -44,6 +45,9 @@ impl From<AccountsError> for Problem {
             AccountsError::BadCredentials => Code::BadCredentials.problem(),
             AccountsError::BadRefreshToken => Code::BadRefreshToken.problem(),
             AccountsError::NotFound => Code::NotFound.problem(),
+            AccountsError::Yourself => {
+                Code::Forbidden.detail("Ask another administrator to change your own account.")
+            }
             AccountsError::Busy => Self::outage(error),
             AccountsError::Crypto(_) => Self::internal(error),
             AccountsError::Outage(cause) => Self::outage(cause),

@@ -25,6 +25,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
+    /// Prepared; nobody but its organiser knows of it.
+    Draft,
     /// The sale has not begun.
     Scheduled,
     OnSale,
@@ -41,6 +43,8 @@ impl EventStatus {
         let is_over = event.sale_ends_at.or(event.ends_at).is_some_and(|end| end <= now);
         if event.state == EventState::Cancelled {
             Self::Cancelled
+        } else if event.state == EventState::Draft {
+            Self::Draft
         } else if is_over {
             Self::Closed
         } else if event.sale_starts_at.is_some_and(|start| start > now) {
@@ -138,7 +142,7 @@ async fn list(
 
 /// An event with its prices and places.
 #[derive(Debug, Serialize, ToSchema)]
-struct EventDetails {
+pub(super) struct EventDetails {
     #[serde(flatten)]
     event: EventBody,
     categories: Vec<CategoryBody>,
@@ -177,7 +181,7 @@ struct AreaBody {
 }
 
 impl EventDetails {
-    fn of(event: EventBody, chart: &Chart) -> Self {
+    pub(super) fn of(event: EventBody, chart: &Chart) -> Self {
         let categories = chart.categories().iter().map(|category| CategoryBody {
             key: category.key.clone(),
             name: category.name.clone(),

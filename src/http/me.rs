@@ -27,6 +27,10 @@ pub struct AccountBody {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
+    /// Since when it may not sign in; left out while it may.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    disabled_at: Option<OffsetDateTime>,
 }
 
 impl From<Account> for AccountBody {
@@ -37,6 +41,7 @@ impl From<Account> for AccountBody {
             email: account.email,
             role: account.role,
             created_at: account.created_at,
+            disabled_at: account.disabled_at,
         }
     }
 }

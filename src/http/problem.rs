@@ -75,6 +75,8 @@ codes! {
     SaleClosed = CONFLICT, "sale_closed", "The sale is not open";
     /// The event has a waiting room: send its `Admission` token, see `POST /v1/events/{id}/room`.
     NotAdmitted = FORBIDDEN, "not_admitted", "This sale is entered through its waiting room";
+    /// What was published, or called off, is not changed as a whole any more.
+    NotADraft = CONFLICT, "not_a_draft", "This event is not a draft";
     /// The order is in a state that does not allow this; `status` says which.
     OrderState = CONFLICT, "order_state", "The order's state does not allow this";
     /// `checked_in_at` and `checked_in_by` say when and by whom.

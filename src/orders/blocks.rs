@@ -3,15 +3,25 @@
 //! A block is a claim: the same primary key that keeps a seat from being sold twice keeps it from being sold
 //! while it is blocked.
 
-use crate::ids::{EventId, Ordinal};
+use serde_json::{Value, json};
+
+use crate::catalog::Chart;
+use crate::ids::{AccountId, EventId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
 use crate::seats::{Reason, SeatsError};
 use crate::stores::postgres::within;
+use crate::trail::{self, Deed};
 
 impl Desk {
     /// Blocks seats, all or nothing. Seats that are blocked already count as done.
-    pub async fn block(&self, event: EventId, ordinals: &[Ordinal], reason: &str) -> Result<(), OrdersError> {
+    pub async fn block(
+        &self,
+        event: EventId,
+        ordinals: &[Ordinal],
+        reason: &str,
+        by: AccountId,
+    ) -> Result<(), OrdersError> {
         let chart = self.catalog.chart(event).await?;
         // Redis first: a customer who holds the seat is not surprised at checkout.
         let refused: Vec<_> = (self.seats.block(event, ordinals).await?)
@@ -42,6 +52,8 @@ impl Desk {
             .fetch_all(&mut *tx)
             .await?;
             if rows.is_empty() {
+                let detail = json!({ "seats": names(&chart, ordinals), "reason": reason });
+                trail::write(&mut tx, &deed(by, event, "seats blocked", detail)).await?;
                 tx.commit().await?;
             }
             let reason = |state: &str| if state == "sold" { Reason::Sold } else { Reason::Held };
@@ -69,16 +81,29 @@ impl Desk {
     }
 
     /// Puts blocked seats back on sale. Seats that are not blocked stay as they are.
-    pub async fn unblock(&self, event: EventId, ordinals: &[Ordinal]) -> Result<u32, OrdersError> {
+    pub async fn unblock(
+        &self,
+        event: EventId,
+        ordinals: &[Ordinal],
+        reason: Option<&str>,
+        by: AccountId,
+    ) -> Result<u32, OrdersError> {
+        let chart = self.catalog.chart(event).await?;
         within(async {
-            sqlx::query(
+            let mut tx = self.pg.begin().await?;
+            let gone = sqlx::query(
                 "delete from seat_claims
                   where event_id = $1 and ordinal = any ($2::integer[]) and state = 'blocked'",
             )
             .bind(event)
             .bind(claims::as_integers(ordinals))
-            .execute(&self.pg)
+            .execute(&mut *tx)
             .await?;
+            if gone.rows_affected() > 0 {
+                let detail = json!({ "seats": names(&chart, ordinals), "reason": reason });
+                trail::write(&mut tx, &deed(by, event, "seats unblocked", detail)).await?;
+            }
+            tx.commit().await?;
             Ok::<_, OrdersError>(())
         })
         .await?;
@@ -91,4 +116,13 @@ impl Desk {
             done => Ok(done?),
         }
     }
+}
+
+fn deed(by: AccountId, event: EventId, action: &str, detail: Value) -> Deed<'_> {
+    Deed { actor: by, event: Some(event), action, subject: None, detail }
+}
+
+/// Seats as people know them.
+fn names(chart: &Chart, ordinals: &[Ordinal]) -> Vec<String> {
+    ordinals.iter().filter_map(|&at| chart.seat(at)).map(|seat| seat.id.to_string()).collect()
 }

@@ -3,14 +3,17 @@
 //! One committed word is the whole decision. What follows from it is found again by looking at the orders, so it goes
 //! on where it was interrupted, on whichever node, and never twice for one order.
 
+use serde_json::json;
+
 use crate::catalog::Event;
-use crate::ids::{EventId, OrderId};
+use crate::ids::{AccountId, EventId, OrderId};
 use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::orders::log::{Actor, Because};
 use crate::orders::state::OrderState;
 use crate::seats::SeatsError;
 use crate::stores::postgres::within;
+use crate::trail::{self, Deed};
 
 /// Orders of cancelled events that are called off in one pass. Each asks Stripe once or twice.
 const BATCH: i64 = 16;
@@ -18,12 +21,25 @@ const BATCH: i64 = 16;
 impl Desk {
     /// Cancels an event. Its orders follow one by one; the event's report shows how far that is. A repeat changes
     /// nothing.
-    pub async fn cancel_event(&self, event: EventId) -> Result<Event, OrdersError> {
+    pub async fn cancel_event(&self, event: EventId, by: AccountId) -> Result<Event, OrdersError> {
         within(async {
-            sqlx::query("update events set state = 'cancelled' where id = $1")
-                .bind(event)
-                .execute(&self.pg)
-                .await?;
+            let mut tx = self.pg.begin().await?;
+            let cancelled =
+                sqlx::query("update events set state = 'cancelled' where id = $1 and state <> 'cancelled'")
+                    .bind(event)
+                    .execute(&mut *tx)
+                    .await?;
+            if cancelled.rows_affected() == 1 {
+                let deed = Deed {
+                    actor: by,
+                    event: Some(event),
+                    action: "event cancelled",
+                    subject: None,
+                    detail: json!({}),
+                };
+                trail::write(&mut tx, &deed).await?;
+            }
+            tx.commit().await?;
             Ok::<_, OrdersError>(())
         })
         .await?;

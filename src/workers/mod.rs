@@ -3,6 +3,7 @@
 //! Each step is a function that can be called by hand, which is what tests do; a loop only adds the when. Steps
 //! lease their rows, so any number of nodes may run all loops at once.
 
+mod accounts;
 pub mod audit;
 mod pictures;
 mod sweeper;
@@ -49,6 +50,7 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
         // What was settled is not there again: the next walk is the timer's.
         desk.reconcile_captures().await.map(|_| 0)
     }));
+    loops.spawn(accounts::learn(app.clone(), stop.clone()));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
     loops.spawn(waitlist::run(app.clone(), stop.clone()));
     loops.spawn(pictures::watch(app.clone(), stop.clone()));
