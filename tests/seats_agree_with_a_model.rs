@@ -8,7 +8,7 @@ use holdfast::ids::{AccountId, EventId, HoldId, OrderId};
 use holdfast::seats::keys::Keys;
 use holdfast::seats::{
     Asker, Claimed, HoldAsk, HoldRefusal, OfferAsk, Offered, Passed, Pinned, Places, Released, Repair, Rules,
-    SeatsError, Truth as EngineTruth, Wish as EngineWish,
+    SeatsError, Truth as EngineTruth, Via, Wish as EngineWish,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -214,7 +214,7 @@ impl Pair {
             owner: self.owners[owner],
             what,
             replaces,
-            admitted: false,
+            via: Via::Public,
         };
         let answer = match self.house.engine.hold(&ask).await {
             Ok(held) => said("held", held.ordinals.into_iter().collect::<BTreeSet<_>>()),

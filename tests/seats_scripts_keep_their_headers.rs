@@ -108,7 +108,7 @@ impl Asking {
 
     fn args(&self) -> Vec<String> {
         let replaces = self.replaces.map(|hold| hold.to_string()).unwrap_or_default();
-        words(&[&self.hold, &self.owner, &self.wish, &replaces, &300_000, &self.cap, &0])
+        words(&[&self.hold, &self.owner, &self.wish, &replaces, &300_000, &self.cap, &"public"])
     }
 
     async fn named(&self, heard: &mut Heard, event: EventId, seats: &[u32]) -> Vec<String> {

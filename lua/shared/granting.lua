@@ -2,7 +2,8 @@
   KEYS  10 record of this hold  11 record of the hold it replaces (this hold's again when it replaces none)
   ARGV  3 hold id  4 customer  5 fingerprint of the wish  6 hold that it replaces, or ''
         7 ms that a checkout must have to pay  8 most due holds to sweep
-        9 1 when the caller has come through the event's waiting room, else 0
+        9 how the caller comes: public, admitted through the event's waiting room, or house: for an organiser, who is
+          bound by no sale window, no room, no limit and no rule about single seats
   Replies  held f ordinals deadline first_held now order   also to a repeat: it answers its own success again
            expired f          this hold, or the one to replace, is over
            mismatch f         this hold id stands for another wish
@@ -20,7 +21,8 @@ local PAYMENT, SWEEP_CAP = tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = now_ms()
 local rules = read_rules('hold', 'opens', 'closes', 'closed', 'limit', 'orphans', 'room')
 local lasts, limit = tonumber(rules[4]), tonumber(rules[8]) or 0
-local orphan_rule, admitted = rules[9] == '1', rules[10] ~= '1' or ARGV[9] == '1'
+local house = ARGV[9] == 'house'
+local orphan_rule, admitted = rules[9] == '1' and not house, rules[10] ~= '1' or ARGV[9] ~= 'public'
 -- How long this hold was granted for, where that is not the event's own time.
 local span = nil
 -- The hold to replace, its seats as a set (free for us alone), and the feed id of a sweep.
@@ -43,6 +45,7 @@ end
 
 local function closed()
   local opens, closes = tonumber(rules[5]), tonumber(rules[6])
+  if house then opens, closes = nil, nil end
   if rules[7] == '1' or (opens and now < opens) or (closes and now >= closes) then
     return {'sale_closed', '', rules[5] or '', rules[6] or '', now, rules[7] or ''}
   end
@@ -73,7 +76,7 @@ local function answered_already()
 end
 
 local function over_limit(wanted)
-  if limit == 0 then return nil end
+  if limit == 0 or house then return nil end
   local has = tonumber(redis.call('HGET', OWNERS, OWNER) or 0)
   if has - (old and #old.ordinals or 0) + wanted > limit then return {'limit', feed, limit, has} end
 end

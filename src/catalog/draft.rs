@@ -88,23 +88,16 @@ impl Catalog {
             .bind(id)
             .fetch_optional(&mut *tx)
             .await?;
-            match published {
-                Some(event) => {
-                    trail::write(&mut tx, &deed(by, id, "event published", json!({ "title": event.title })))
-                        .await?;
-                    tx.commit().await?;
-                    Ok(event)
-                }
-                None => {
-                    tx.rollback().await?;
-                    let event = self.event(id).await?;
-                    if event.state == EventState::Published {
-                        Ok(event)
-                    } else {
-                        Err(CatalogError::NotADraft)
-                    }
-                }
-            }
+            let Some(event) = published else {
+                tx.rollback().await?;
+                let event = self.event(id).await?;
+                let is_out = event.state == EventState::Published;
+                return if is_out { Ok(event) } else { Err(CatalogError::NotADraft) };
+            };
+            let what = json!({ "title": event.title });
+            trail::write(&mut tx, &deed(by, id, "event published", what)).await?;
+            tx.commit().await?;
+            Ok(event)
         })
         .await
     }

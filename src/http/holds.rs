@@ -21,7 +21,7 @@ use super::waitlist::{self, EntryBody};
 use super::wish::{HoldWish, Waits};
 use crate::catalog::Chart;
 use crate::ids::{EntryId, EventId, HoldId, OrderId};
-use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Released, SeatsError};
+use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Released, SeatsError, Via};
 use crate::waitlist::{Join, WaitlistError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -145,7 +145,7 @@ async fn take(
         owner: customer.id(),
         replaces: wish.replaces(&chart)?,
         what: wish.read(&chart)?,
-        admitted: false,
+        via: Via::Public,
     };
     let held = match app.engine.hold(&ask).await {
         Err(SeatsError::Refused(refusal)) => return refused(&app, &ask, refusal, waits, &chart).await,

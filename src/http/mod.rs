@@ -4,7 +4,10 @@
 //! went wrong is a [`problem::Problem`], and what every call shares is a layer of [`router`].
 
 mod admin_accounts;
+mod admin_comps;
 mod admin_events;
+mod admin_exports;
+mod admin_log;
 mod admin_orders;
 mod allowance;
 mod auth;
@@ -57,6 +60,9 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_accounts::routes())
         .merge(admin_events::routes())
         .merge(admin_orders::routes())
+        .merge(admin_comps::routes())
+        .merge(admin_exports::routes())
+        .merge(admin_log::routes())
         .merge(tickets::routes())
         .merge(waitlist::routes())
         .merge(system::routes())

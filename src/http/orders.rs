@@ -70,6 +70,8 @@ pub struct OrderBody {
     server_time: OffsetDateTime,
     /// What cancelling it would do now.
     cancel: Cancellation,
+    /// Whether it was given away by the house.
+    complimentary: bool,
     /// Who bought; told to organisers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<Buyer>,
@@ -109,6 +111,7 @@ impl OrderBody {
             created_at: order.created_at,
             server_time: OffsetDateTime::now_utc(),
             cancel: order.cancel,
+            complimentary: order.comp_reason.is_some(),
             customer: None,
             payment,
             tickets: order.tickets,
@@ -117,10 +120,10 @@ impl OrderBody {
         }
     }
 
-    /// The same as an organiser sees it.
+    /// The same as an organiser sees it: who bought, and nothing that could pay for them.
     pub(super) fn with_customer(order: Order, app: &AppState) -> Self {
         let buyer = order.buyer.clone();
-        Self { customer: Some(buyer), ..Self::of(order, app) }
+        Self { customer: Some(buyer), payment: None, ..Self::of(order, app) }
     }
 }
 

@@ -60,6 +60,11 @@ pub struct Best {
 }
 
 impl HoldWish {
+    /// Seats and places by name.
+    pub fn of_seats(seats: Vec<String>, areas: BTreeMap<String, u32>) -> Self {
+        Self { seats, areas, ..Self::default() }
+    }
+
     /// The hold to swap, which must be one of the same event: a swap happens in one step or not at all.
     pub fn replaces(&self, chart: &Chart) -> Result<Option<HoldId>, Problem> {
         match self.replaces {

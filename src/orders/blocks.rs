@@ -80,6 +80,25 @@ impl Desk {
         }
     }
 
+    /// Which of these seats are blocked.
+    pub async fn blocked_among(
+        &self,
+        event: EventId,
+        ordinals: &[Ordinal],
+    ) -> Result<Vec<Ordinal>, OrdersError> {
+        within(async {
+            let rows: Vec<(i32,)> = sqlx::query_as(
+                "select ordinal from seat_claims where event_id = $1 and ordinal = any ($2) and state = 'blocked'",
+            )
+            .bind(event)
+            .bind(claims::as_integers(ordinals))
+            .fetch_all(&self.pg)
+            .await?;
+            Ok(rows.into_iter().map(|(at,)| claims::as_ordinal(at)).collect())
+        })
+        .await
+    }
+
     /// Puts blocked seats back on sale. Seats that are not blocked stay as they are.
     pub async fn unblock(
         &self,

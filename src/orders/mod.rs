@@ -12,6 +12,7 @@ mod captures;
 mod checkout;
 mod claims;
 mod close;
+mod comps;
 mod confirm;
 mod door;
 mod effects;
@@ -44,6 +45,7 @@ use crate::telemetry::Metrics;
 pub use crate::orders::backlog::{Backlog, Queue};
 pub use crate::orders::cancel::{Cancellation, GoodWill};
 pub use crate::orders::checkout::Checkout;
+pub use crate::orders::comps::Comp;
 pub use crate::orders::door::Admission;
 pub use crate::orders::error::{OrdersError, RefusedSeat};
 pub use crate::orders::find::{Search, Whose};
@@ -52,7 +54,7 @@ pub use crate::orders::log::{Actor, Because};
 pub use crate::orders::read::{
     Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket,
 };
-pub use crate::orders::report::SaleReport;
+pub use crate::orders::report::{SaleReport, SoldSeat};
 pub use crate::orders::state::OrderState;
 
 /// The times of the protocol.

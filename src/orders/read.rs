@@ -108,6 +108,8 @@ pub struct Order {
     pub history: Vec<LogEntry>,
     pub refunds: Vec<RefundView>,
     pub payment: Option<PaymentToMake>,
+    /// Why it was given away, if it was.
+    pub comp_reason: Option<String>,
     pub cancel: Cancellation,
 }
 
@@ -189,6 +191,7 @@ pub(super) async fn whole(db: &mut PgConnection, heads: Vec<Head>) -> Result<Vec
             currency: head.currency,
             pay_by: head.pay_by,
             created_at: head.created_at,
+            comp_reason: head.comp_reason,
             seats: seats.remove(&id).unwrap_or_default(),
             tickets: tickets.remove(&id).unwrap_or_default(),
             history: history.remove(&id).unwrap_or_default(),

@@ -5,9 +5,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::ids::EventId;
+use crate::ids::{EventId, OrderId};
 use crate::orders::Desk;
 use crate::orders::error::OrdersError;
+use crate::orders::state::OrderState;
 use crate::stores::postgres::within;
 
 /// Orders of one state.
@@ -27,12 +28,68 @@ pub struct CategoryCount {
     pub revenue: i64,
 }
 
+/// Seats sold in one section or standing area.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+pub struct SectionCount {
+    pub section: String,
+    pub sold: i64,
+    pub revenue: i64,
+}
+
+/// Seats sold on one day, by UTC.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+pub struct DayCount {
+    /// `2031-05-01`
+    pub day: String,
+    pub sold: i64,
+    pub revenue: i64,
+}
+
+/// How far the calling off of a cancelled event is.
+#[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
+pub struct CallingOff {
+    /// Orders that are still to be called off.
+    pub to_call_off: i64,
+    /// Orders whose money is on its way back.
+    pub refunding: i64,
+    /// Orders whose money is back.
+    pub refunded: i64,
+}
+
+/// One seat of one order, for a table.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SoldSeat {
+    pub order_id: OrderId,
+    pub ordinal: i32,
+    pub status: OrderState,
+    pub ordered_at: OffsetDateTime,
+    pub customer_name: String,
+    pub customer_email: String,
+    pub seat_id: String,
+    pub section: String,
+    pub row: Option<String>,
+    pub seat: Option<String>,
+    pub category: String,
+    pub price: i64,
+    pub currency: String,
+    pub complimentary: bool,
+    pub ticket_status: Option<String>,
+    pub checked_in_at: Option<OffsetDateTime>,
+}
+
 /// The report of one event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SaleReport {
     pub event_id: EventId,
     pub orders: Vec<StateCount>,
     pub categories: Vec<CategoryCount>,
+    pub sections: Vec<SectionCount>,
+    /// Of what is sold now, by the day on which it was.
+    pub days: Vec<DayCount>,
+    /// Seats that were given away.
+    pub complimentary: i64,
+    /// Null unless the event is cancelled.
+    pub calling_off: Option<CallingOff>,
     /// Captured on confirmed orders, less what was given back of it.
     pub revenue: i64,
     pub refunded: i64,
@@ -98,12 +155,51 @@ impl Desk {
                 .bind(event)
                 .fetch_one(&mut *tx)
                 .await?;
+            let sections = sqlx::query_as(
+                "select s.section, count(*) as sold, sum(s.price)::bigint as revenue
+                   from orders o join order_seats s on s.event_id = o.event_id and s.order_id = o.id
+                  where o.event_id = $1 and o.state = 'confirmed' group by s.section order by s.section",
+            )
+            .bind(event)
+            .fetch_all(&mut *tx)
+            .await?;
+            let days = sqlx::query_as(
+                "select to_char(l.at at time zone 'UTC', 'YYYY-MM-DD') as day, count(*) as sold,
+                        sum(s.price)::bigint as revenue
+                   from orders o join order_seats s on s.event_id = o.event_id and s.order_id = o.id
+                   join order_log l on l.event_id = o.event_id and l.order_id = o.id and l.to_state = 'confirmed'
+                  where o.event_id = $1 and o.state = 'confirmed' group by 1 order by 1",
+            )
+            .bind(event)
+            .fetch_all(&mut *tx)
+            .await?;
+            let (complimentary,): (i64,) = sqlx::query_as(
+                "select count(*) from orders o join order_seats s on s.event_id = o.event_id and s.order_id = o.id
+                  where o.event_id = $1 and o.state = 'confirmed' and o.comp_reason is not null",
+            )
+            .bind(event)
+            .fetch_one(&mut *tx)
+            .await?;
+            let calling_off = sqlx::query_as(
+                "select count(*) filter (where o.state in ('awaiting_payment', 'closing', 'confirmed')) as to_call_off,
+                        count(*) filter (where o.state = 'refunding') as refunding,
+                        count(*) filter (where o.state = 'refunded') as refunded
+                   from events e left join orders o on o.event_id = e.id
+                  where e.id = $1 and e.state = 'cancelled' group by e.id",
+            )
+            .bind(event)
+            .fetch_optional(&mut *tx)
+            .await?;
             let (bucket_seconds, timeline) = timeline(&mut tx, event).await?;
             tx.rollback().await?;
             Ok(SaleReport {
                 event_id: event,
                 orders,
                 categories,
+                sections,
+                days,
+                complimentary,
+                calling_off,
                 revenue: captured - refunded,
                 refunded,
                 blocked,
@@ -112,6 +208,41 @@ impl Desk {
                 timeline,
                 bucket_seconds,
             })
+        })
+        .await
+    }
+}
+
+impl Desk {
+    /// A page of an event's seats that were ever ordered, oldest order first, after the given seat of an order.
+    pub async fn sold_seats(
+        &self,
+        event: EventId,
+        after: Option<(OrderId, i32)>,
+        limit: i64,
+    ) -> Result<Vec<SoldSeat>, OrdersError> {
+        let (order, ordinal) = after.unzip();
+        within(async {
+            Ok(sqlx::query_as(
+                "select o.id as order_id, s.ordinal, o.state as status, o.created_at as ordered_at,
+                        a.name as customer_name, a.email as customer_email, s.seat_id, s.section, s.row_name as row,
+                        s.seat, s.category, s.price, o.currency, o.comp_reason is not null as complimentary,
+                        t.state as ticket_status, t.checked_in_at
+                   from orders o
+                   join accounts a on a.id = o.account_id
+                   join order_seats s on s.event_id = o.event_id and s.order_id = o.id
+                   left join lateral (select state, checked_in_at from tickets t
+                                       where t.event_id = s.event_id and t.order_id = s.order_id and t.ordinal = s.ordinal
+                                       order by t.issued_at desc limit 1) t on true
+                  where o.event_id = $1 and ($2::uuid is null or (o.id, s.ordinal) > ($2, $3))
+                  order by o.id, s.ordinal limit $4",
+            )
+            .bind(event)
+            .bind(order)
+            .bind(ordinal)
+            .bind(limit)
+            .fetch_all(&self.pg)
+            .await?)
         })
         .await
     }

@@ -29,8 +29,28 @@ pub struct HoldAsk {
     pub what: Wish,
     /// One's own hold to swap for this one, all or nothing.
     pub replaces: Option<HoldId>,
-    /// Whether the caller has come through the event's waiting room, where it has one.
-    pub admitted: bool,
+    pub via: Via,
+}
+
+/// How whoever asks comes to the seats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Via {
+    #[default]
+    Public,
+    /// Through the event's waiting room.
+    Admitted,
+    /// For an organiser: bound by no sale window, no room, no limit and no rule about single seats.
+    House,
+}
+
+impl Via {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Admitted => "admitted",
+            Self::House => "house",
+        }
+    }
 }
 
 /// What is wished for.
@@ -166,7 +186,7 @@ impl Engine {
         let (own, old) = (call.keys.hold(ask.hold), call.keys.hold(ask.replaces.unwrap_or(ask.hold)));
         call.key(own).key(old);
         call.arg(ask.hold.to_string()).arg(ask.owner.to_string()).arg(wish).arg(replaces);
-        call.arg(millis(self.timing.payment)).arg(SWEEP_CAP).arg(u8::from(ask.admitted));
+        call.arg(millis(self.timing.payment)).arg(SWEEP_CAP).arg(ask.via.as_str());
         call
     }
 
@@ -284,7 +304,7 @@ mod tests {
             owner: AccountId(uuid::Uuid::nil()),
             what: Wish::Wanted { seats: seats.to_vec(), places: vec![], areas: vec![] },
             replaces: None,
-            admitted: false,
+            via: Via::Public,
         };
         assert_eq!(fingerprint(&wish(&[1, 2])), fingerprint(&wish(&[1, 2])));
         assert_ne!(fingerprint(&wish(&[1, 2])), fingerprint(&wish(&[1, 3])));

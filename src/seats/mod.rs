@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use self::checkout::{Asker, Claimed, Pinned, Released};
 pub use self::errors::{HoldRefusal, Reason, SeatsError};
 pub use self::feed::{FeedId, Version};
-pub use self::hold::{Held, HoldAsk, Wish};
+pub use self::hold::{Held, HoldAsk, Via, Wish};
 pub use self::load::{ClaimKind, LoadPlan, LoadedClaim};
 pub use self::offer::{News, OfferAsk, Offered, Passed, Places};
 pub use self::operate::{Repair, Rules, Truth};

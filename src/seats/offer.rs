@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::hold::{CALLS, HOPS, HoldAsk, Search, Wish, granted, refusal};
+use super::hold::{CALLS, HOPS, HoldAsk, Search, Via, Wish, granted, refusal};
 use super::{Engine, Held, HoldRefusal, SeatsError, millis};
 use crate::ids::{AccountId, EventId, HoldId, Ordinal};
 
@@ -95,7 +95,7 @@ impl Engine {
             owner: ask.owner,
             what: Wish::Best { runs: Vec::new(), quantity: ask.quantity },
             replaces: None,
-            admitted: true,
+            via: Via::Admitted,
         };
         let mut search = Search::start();
         for _ in 0..CALLS {

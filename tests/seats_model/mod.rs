@@ -52,6 +52,7 @@ pub enum Truth {
     Blocked,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "rules and facts, each its own")]
 pub struct Model {
     pub seats: Vec<Seat>,
     pub holds: BTreeMap<Id, Hold>,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::ids::{AccountId, EventId, HoldId, OrderId};
 use holdfast::seats::keys::Keys;
-use holdfast::seats::{Engine, HoldAsk, LoadPlan, LoadedClaim, Rules, Timing, Wish};
+use holdfast::seats::{Engine, HoldAsk, LoadPlan, LoadedClaim, Rules, Timing, Via, Wish};
 use holdfast::stores::redis::Redis;
 use holdfast::telemetry::Metrics;
 use redis::FromRedisValue;
@@ -315,7 +315,7 @@ impl House {
 
 pub fn ask(event: EventId, owner: AccountId, seats: &[u32]) -> HoldAsk {
     let what = Wish::Wanted { seats: seats.to_vec(), places: vec![], areas: vec![] };
-    HoldAsk { hold: HoldId::of(1, Uuid::new_v4()), event, owner, what, replaces: None, admitted: false }
+    HoldAsk { hold: HoldId::of(1, Uuid::new_v4()), event, owner, what, replaces: None, via: Via::Public }
 }
 
 pub fn best(event: EventId, owner: AccountId, runs: &[(u32, u32)], quantity: u32) -> HoldAsk {
