@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
+use crate::room::Rooms;
 use crate::seats::{Engine, Pictures, Timing};
 use crate::stores::postgres;
 use crate::stores::redis::Redis;
@@ -31,6 +32,7 @@ pub struct App {
     pub accounts: Accounts,
     pub desk: Desk,
     pub waitlist: Waitlist,
+    pub rooms: Rooms,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -76,6 +78,7 @@ impl App {
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let waitlist =
             Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
+        let rooms = Rooms::new(engine.clone(), metrics.clone(), &jwt_secret, config.room_pass());
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
@@ -91,6 +94,7 @@ impl App {
             accounts,
             desk,
             waitlist,
+            rooms,
             closing: CancellationToken::new(),
         })
     }

@@ -135,6 +135,14 @@ pub struct Config {
     #[arg(long, env = "OFFER_SECONDS", default_value_t = 1800)]
     pub offer_seconds: u32,
 
+    /// Seconds that whoever is let in from a waiting room may take seats.
+    #[arg(long, env = "ROOM_PASS_SECONDS", default_value_t = 900)]
+    pub room_pass_seconds: u32,
+
+    /// The most people a second that a node lets in from waiting rooms; it lets in fewer while holds are slow.
+    #[arg(long, env = "ROOM_PEOPLE_PER_SECOND", default_value_t = 500)]
+    pub room_people_per_second: u32,
+
     /// What a declined payment does to its order.
     #[arg(long, env = "PAYMENT_FAILED", value_enum, default_value = "release")]
     pub payment_failed: PaymentFailed,
@@ -203,6 +211,8 @@ impl Config {
             ("HOLD_SECONDS", self.hold_seconds),
             ("PAYMENT_SECONDS", self.payment_seconds),
             ("OFFER_SECONDS", self.offer_seconds),
+            ("ROOM_PASS_SECONDS", self.room_pass_seconds),
+            ("ROOM_PEOPLE_PER_SECOND", self.room_people_per_second),
             ("ACCESS_TOKEN_SECONDS", self.access_token_seconds),
             ("REFRESH_TOKEN_DAYS", self.refresh_token_days),
             ("RECONCILE_SECONDS", self.reconcile_seconds),
@@ -237,6 +247,11 @@ impl Config {
     #[must_use]
     pub fn payment(&self) -> Duration {
         Duration::from_secs(self.payment_seconds.into())
+    }
+
+    #[must_use]
+    pub fn room_pass(&self) -> Duration {
+        Duration::from_secs(self.room_pass_seconds.into())
     }
 
     #[must_use]

@@ -15,6 +15,7 @@ pub mod money;
 pub mod node;
 pub mod orders;
 pub mod payments;
+pub mod room;
 pub mod sandbox;
 pub mod seats;
 pub mod stores;

@@ -48,6 +48,10 @@ pub struct Metrics {
     pub webhooks: ByLabel,
     /// Parties of waiting lists by what became of them: joined, offered, served, declined, lapsed, left, closed.
     pub waitlist: ByLabel,
+    /// People let in from waiting rooms.
+    pub room_admitted: Counter,
+    /// People who wait in rooms, when this node last opened a door.
+    pub room_waiting: Level,
     pub inbox_depth: Level,
     pub inbox_age_seconds: Level,
     pub inbox_parked: Level,
@@ -82,6 +86,8 @@ impl Metrics {
             orders: Family::default(),
             webhooks: Family::default(),
             waitlist: Family::default(),
+            room_admitted: Counter::default(),
+            room_waiting: Gauge::default(),
             inbox_depth: Gauge::default(),
             inbox_age_seconds: Gauge::default(),
             inbox_parked: Gauge::default(),
@@ -108,6 +114,8 @@ impl Metrics {
         );
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
+        registry.register("room_admitted", "People let in from waiting rooms", m.room_admitted.clone());
+        registry.register("room_waiting", "People who wait in rooms", m.room_waiting.clone());
         registry.register("waitlist", "Parties of waiting lists by what became of them", m.waitlist.clone());
         registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
         registry.register(

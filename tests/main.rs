@@ -3,6 +3,7 @@
 mod a_crash_loses_nothing;
 mod a_page_is_used_as_people_do;
 mod a_race_has_one_winner_a_seat;
+mod a_rush_goes_through_a_waiting_room;
 mod accounts_are_safe;
 mod administrators_decide_about_accounts;
 mod an_operator_sees_what_happens;

@@ -110,6 +110,7 @@ pub fn cross_origin(allowed: &[Origin]) -> Option<CorsLayer> {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("admission"),
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
         ])

@@ -29,6 +29,7 @@ mod pages;
 pub mod pagination;
 pub mod problem;
 pub mod request_id;
+mod room;
 mod state;
 mod system;
 mod tickets;
@@ -65,6 +66,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_log::routes())
         .merge(tickets::routes())
         .merge(waitlist::routes())
+        .merge(room::routes())
         .merge(system::routes())
 }
 

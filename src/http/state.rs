@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::orders::Desk;
+use crate::room::Rooms;
 use crate::seats::{Engine, Pictures};
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
@@ -30,6 +31,7 @@ pub struct AppState {
     pub pictures: Pictures,
     pub desk: Desk,
     pub waitlist: Waitlist,
+    pub rooms: Rooms,
     pub once: Once,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
@@ -50,6 +52,7 @@ impl From<App> for AppState {
             pictures: app.pictures,
             desk: app.desk,
             waitlist: app.waitlist,
+            rooms: app.rooms,
             closing: app.closing,
         }
     }
