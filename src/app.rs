@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
 use crate::seats::{Engine, Pictures, Timing};
@@ -28,6 +29,7 @@ pub struct App {
     pub engine: Engine,
     pub pictures: Pictures,
     pub accounts: Accounts,
+    pub limits: Limits,
     pub desk: Desk,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
@@ -73,6 +75,7 @@ impl App {
         };
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
+        let limits = Limits::new(config.rate_limits.clone(), redis.clone(), metrics.clone());
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }
@@ -85,6 +88,7 @@ impl App {
             catalog,
             engine,
             accounts,
+            limits,
             desk,
             closing: CancellationToken::new(),
         })
