@@ -10,6 +10,7 @@ mod an_organiser_runs_a_sale;
 mod an_outage_is_told_quickly_and_ends_by_itself;
 mod bad_input_is_a_clear_problem;
 mod events_are_what_was_published;
+mod limits_keep_passwords_from_guessers;
 mod limits_keep_their_script;
 mod limits_protect_everybody_else;
 mod local_servers_live_and_die_with_us;
