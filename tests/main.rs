@@ -20,6 +20,7 @@ mod pages_are_for_everybody;
 mod pages_run_a_sale;
 mod pages_sell_seats;
 mod pages_tell_what_became_of_an_order;
+mod pages_tell_who_is_too_fast_when_to_go_on;
 mod payments_are_made_once;
 mod payments_page_tells_the_truth;
 mod payments_sandbox_keeps_stripes_rules;
