@@ -190,18 +190,9 @@ impl Limits {
         }
         // A refusal is one, whatever became of the other.
         match fault {
-            Some(cause) if !refused => self.without_redis(class, cause),
+            Some(cause) if !refused => without_redis(class, cause),
             _ => said(!refused, standings),
         }
-    }
-
-    /// Nobody can count now: by choice, calls go on, except where the limit is what keeps accounts safe.
-    fn without_redis(&self, class: Class, cause: LimitsError) -> Verdict {
-        if class.is_closed_without_redis() {
-            return Verdict::Closed(cause);
-        }
-        tracing::debug!(%cause, class = class.as_str(), "a call goes on uncounted");
-        Verdict::Open
     }
 
     /// A gift that is lost ages by itself.
@@ -214,6 +205,15 @@ impl Limits {
     fn count(&self, class: &'static str, outcome: &'static str) {
         self.metrics.limits.get_or_create(&LimitLabels { class, outcome }).inc();
     }
+}
+
+/// Nobody can count now: by choice, calls go on, except where the limit is what keeps accounts safe.
+fn without_redis(class: Class, cause: LimitsError) -> Verdict {
+    if class.is_closed_without_redis() {
+        return Verdict::Closed(cause);
+    }
+    tracing::debug!(%cause, class = class.as_str(), "a call goes on uncounted");
+    Verdict::Open
 }
 
 fn of_class(class: Class, subject: Subject, quota: Quota) -> Buckets {

@@ -194,31 +194,31 @@ mod tests {
         text.parse().expect(text)
     }
 
-    fn quota(text: &str) -> Option<Quota> {
-        Some(text.parse().expect(text))
+    fn quota(text: &str) -> Quota {
+        text.parse().expect(text)
     }
 
     #[test]
     fn a_word_stands_for_all_limits_and_what_follows_changes_some() {
         let usual = settings("default");
-        assert_eq!(usual.of(Class::Hold).account, quota("30/10s"));
+        assert_eq!(usual.of(Class::Hold).account, Some(quota("30/10s")));
         let changed = settings("default, hold=40/10s, login.address = off");
-        assert_eq!(changed.of(Class::Hold).account, quota("40/10s"));
+        assert_eq!(changed.of(Class::Hold).account, Some(quota("40/10s")));
         assert_eq!(changed.of(Class::Hold).address, usual.of(Class::Hold).address);
         assert_eq!(changed.of(Class::Login).address, None);
         assert_eq!(settings("hold=40/10s,login.address=off"), changed, "default may be left out");
         assert_eq!(settings(""), usual);
-        assert_eq!(settings("off,read=1/1s").of(Class::Read).account, quota("1/1s"));
+        assert_eq!(settings("off,read=1/1s").of(Class::Read).account, Some(quota("1/1s")));
         assert_eq!(settings("off,read=1/1s").of(Class::Hold), Limit::default());
-        assert_eq!(settings("login.anywhere=7/1h").anywhere, quota("7/1h"));
+        assert_eq!(settings("login.anywhere=7/1h").anywhere, Some(quota("7/1h")));
     }
 
     #[test]
     fn classic_is_a_hundred_in_a_quarter_of_an_hour_for_every_class_by_address() {
         let classic = settings("classic");
         for class in Class::ALL {
-            assert_eq!(classic.of(class).address, quota("100/15m"), "{class}");
-            let guesses = (class == Class::Login).then(|| quota("10/15m")).flatten();
+            assert_eq!(classic.of(class).address, Some(quota("100/15m")), "{class}");
+            let guesses = (class == Class::Login).then(|| quota("10/15m"));
             assert_eq!(classic.of(class).account, guesses, "{class}");
         }
     }
