@@ -1,6 +1,7 @@
 //! The handles that a node consists of, put together from its settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretString};
@@ -75,7 +76,12 @@ impl App {
         };
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
-        let limits = Limits::new(config.rate_limits.clone(), redis.clone(), metrics.clone());
+        let limits = Limits::new(
+            config.rate_limits.clone(),
+            Duration::from_millis(config.rate_limit_wait_ms.into()),
+            redis.clone(),
+            metrics.clone(),
+        );
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }

@@ -82,6 +82,11 @@ pub struct Config {
     #[arg(long, env = "RATE_LIMITS", default_value = "default")]
     pub rate_limits: limits::Settings,
 
+    /// Milliseconds that a call waits for Redis to count it: what an outage of Redis may add to one that goes on
+    /// without it. Redis answers in one or two.
+    #[arg(long, env = "RATE_LIMIT_WAIT_MS", default_value_t = 250)]
+    pub rate_limit_wait_ms: u32,
+
     /// Proxies before this service, comma-separated networks: 10.0.0.0/8,2001:db8::1. Only they are believed when they
     /// say whom they speak for; from anybody else, that header could say anything.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]

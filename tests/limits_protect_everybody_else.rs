@@ -12,14 +12,22 @@ use crate::support::{Answer, Client, Holdfast, eventually};
 
 const PAIR: [&str; 2] = ["stalls-A-1", "stalls-A-2"];
 
+/// On a machine that is busy with other tests Redis is heard late, and is waited for.
+const PATIENT_MS: u32 = 20_000;
+
 async fn house(limits: &str) -> Holdfast {
-    Holdfast::with(|config| config.rate_limits = limits.parse().expect("limits")).await
+    Holdfast::with(|config| {
+        config.rate_limits = limits.parse().expect("limits");
+        config.rate_limit_wait_ms = PATIENT_MS;
+    })
+    .await
 }
 
 /// A house whose proxy is this machine, so that a test's callers may come from wherever they say.
 async fn house_behind_a_proxy(limits: &str) -> Holdfast {
     Holdfast::with(|config| {
         config.rate_limits = limits.parse().expect("limits");
+        config.rate_limit_wait_ms = PATIENT_MS;
         config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
     })
     .await
@@ -38,6 +46,12 @@ async fn counted(node: &Client, class: &str, outcome: &str) -> u64 {
 
 fn how_many(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
+}
+
+/// Whether Redis has counted each of these in time. On a machine that is too busy for that nothing is learned, and
+/// somebody else tries again.
+fn all_counted<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> bool {
+    answers.into_iter().all(|answer| answer.status != 503 && answer.header("ratelimit").is_some())
 }
 
 /// A problem that says when to come back, in each way in which it is read.
@@ -79,15 +93,19 @@ async fn whoever_calls_too_often_is_told_when_to_come_back_and_is_let_in_then() 
 async fn of_two_hundred_calls_at_once_on_two_nodes_exactly_as_many_go_through_as_may() {
     let holdfast = house("off,read=20/1h").await;
     let second = holdfast.second_node().await;
-    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
-    let mut calls = tokio::task::JoinSet::new();
-    for number in 0..200 {
-        let ada = if number % 2 == 0 { ada.clone() } else { ada.at(&second) };
-        calls.spawn(async move { ada.get("/v1/orders").await });
-    }
-    let answers = calls.join_all().await;
+    let answers = eventually("two hundred calls are counted", async || {
+        let ada = holdfast.customer().await;
+        let mut calls = tokio::task::JoinSet::new();
+        for number in 0..200 {
+            let ada = if number % 2 == 0 { ada.clone() } else { ada.at(&second) };
+            calls.spawn(async move { ada.get("/v1/orders").await });
+        }
+        let answers = calls.join_all().await;
+        all_counted(&answers).then_some(answers)
+    })
+    .await;
     assert_eq!((how_many(&answers, 200), how_many(&answers, 429)), (20, 180));
-    ben.get("/v1/orders").await.expect(200);
+    holdfast.customer().await.get("/v1/orders").await.expect(200);
     holdfast.every_invariant_holds().await;
 }
 
@@ -95,17 +113,24 @@ async fn of_two_hundred_calls_at_once_on_two_nodes_exactly_as_many_go_through_as
 async fn a_call_takes_from_the_account_and_from_the_address_or_from_neither() {
     let holdfast = house_behind_a_proxy("off,read=1/1h,read.address=30/1h").await;
     let second = holdfast.second_node().await;
-    let mut calls = tokio::task::JoinSet::new();
-    for (number, person) in holdfast.crowd(120).await.into_iter().enumerate() {
-        let person = if number % 2 == 0 { person } else { person.at(&second) };
-        calls.spawn(async move { (get_from(&person, "203.0.113.7", "/v1/orders").await, person) });
-    }
-    let answers = calls.join_all().await;
+    let mut tries = 0;
+    let answers = eventually("a hundred and twenty people are counted", async || {
+        tries += 1;
+        let mut calls = tokio::task::JoinSet::new();
+        for (number, person) in holdfast.crowd(120).await.into_iter().enumerate() {
+            let person = if number % 2 == 0 { person } else { person.at(&second) };
+            let place = format!("203.0.113.{tries}");
+            calls.spawn(async move { (get_from(&person, &place, "/v1/orders").await, person) });
+        }
+        let answers = calls.join_all().await;
+        all_counted(answers.iter().map(|(answer, _)| answer)).then_some(answers)
+    })
+    .await;
     let (let_in, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(answer, _)| answer.status == 200);
     assert_eq!((let_in.len(), refused.len()), (30, 90));
 
     let (_, lucky) = let_in[0];
-    is_refused(&get_from(lucky, "203.0.113.8", "/v1/orders").await);
+    is_refused(&get_from(lucky, "198.51.100.200", "/v1/orders").await);
     for (number, (answer, person)) in refused.into_iter().enumerate() {
         is_refused(answer);
         // Their own one call was not spent on the refusal.
@@ -265,10 +290,11 @@ async fn nobody_is_somebody_else_by_saying_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_calls_go_on_uncounted() {
-    let holdfast =
-        Holdfast::with_its_own_stack_and(|config| config.rate_limits = "read=3/1h".parse().expect("limits"))
-            .await;
+async fn without_redis_calls_go_on_and_each_node_counts_by_itself() {
+    let holdfast = Holdfast::with_its_own_stack_and(|config| {
+        config.rate_limits = "read=3/1h".parse().expect("limits");
+    })
+    .await;
     let ada = holdfast.customer().await;
     for _ in 0..3 {
         ada.get("/v1/orders").await.expect(200);
@@ -281,14 +307,24 @@ async fn without_redis_calls_go_on_uncounted() {
     assert_eq!((answer.status, answer.header("ratelimit")), (200, None), "{}", answer.body);
     // A quarter of a second is waited for Redis; the rest is for a machine that is busy with other tests.
     assert!(begun.elapsed() < Duration::from_millis(1500), "took {:?}", begun.elapsed());
-    assert!(counted(&ada, "read", "open").await >= 1);
     holdfast.stack().thaw_redis();
 
     holdfast.stack().kill_redis();
-    ada.get("/v1/orders").await.expect(200);
+    for _ in 0..2 {
+        ada.get("/v1/orders").await.expect(200);
+    }
+    assert_eq!(counted(&ada, "read", "open").await, 3);
+    // Who floods a node until it no longer hears Redis has not got rid of the limit.
+    is_refused(&ada.get("/v1/orders").await);
+
     holdfast.stack().start_redis().await.expect("it starts");
-    eventually("calls are counted again", async || (ada.get("/v1/orders").await.status == 429).then_some(()))
-        .await;
+    let before = counted(&ada, "read", "allowed").await;
+    let ben = holdfast.customer().await;
+    eventually("Redis counts again", async || {
+        ben.get("/v1/orders").await;
+        (counted(&ben, "read", "allowed").await > before).then_some(())
+    })
+    .await;
 }
 
 #[derive(Debug, Parser)]

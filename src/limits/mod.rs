@@ -1,7 +1,7 @@
 //! How often somebody may call: by account and by address, one limit a class of calls.
 //!
-//! A limit protects the others: it never decides who gets a seat. So when nobody can count, calls go on, except
-//! where a limit is all that stands between a guesser and a password.
+//! A limit protects the others: it never decides who gets a seat. So when Redis cannot count, each node counts by
+//! itself and calls go on, except where a limit is all that stands between a guesser and a password.
 
 mod address;
 mod attempts;
@@ -49,9 +49,9 @@ pub enum Verdict {
     /// Go on. No standings: nothing limits it.
     Allowed(Vec<Standing>),
     Refused(Refusal),
-    /// Nobody can count now, and the call goes on.
+    /// Redis cannot count now, and the call goes on: what the node counts by itself lets it.
     Open,
-    /// Nobody can count now, and the call must not go on.
+    /// Redis cannot count now, and the call must not go on.
     Closed(LimitsError),
 }
 
@@ -79,11 +79,11 @@ pub struct Limits {
 
 impl Limits {
     #[must_use]
-    pub fn new(settings: Settings, redis: Redis, metrics: Metrics) -> Self {
+    pub fn new(settings: Settings, wait: Duration, redis: Redis, metrics: Metrics) -> Self {
         Self {
             memory: Arc::new(Memory::new(settings.longest())),
             settings: Arc::new(settings),
-            shared: Shared::new(redis),
+            shared: Shared::new(redis, wait),
             metrics,
         }
     }
@@ -190,8 +190,21 @@ impl Limits {
         }
         // A refusal is one, whatever became of the other.
         match fault {
-            Some(cause) if !refused => without_redis(class, cause),
+            Some(cause) if !refused => self.without_redis(class, asked, cause),
             _ => said(!refused, standings),
+        }
+    }
+
+    /// Redis cannot count now. By choice, calls go on and the node counts by itself, so that who floods it until it no
+    /// longer hears Redis gains nothing. Where the limit is what keeps accounts safe, they do not go on.
+    fn without_redis(&self, class: Class, asked: &[(Subject, Quota)], cause: LimitsError) -> Verdict {
+        if class.is_closed_without_redis() {
+            return Verdict::Closed(cause);
+        }
+        tracing::debug!(%cause, class = class.as_str(), "a limit is this node's alone");
+        match self.ask_node(class, asked, false) {
+            Verdict::Allowed(_) => Verdict::Open,
+            refused => refused,
         }
     }
 
@@ -205,15 +218,6 @@ impl Limits {
     fn count(&self, class: &'static str, outcome: &'static str) {
         self.metrics.limits.get_or_create(&LimitLabels { class, outcome }).inc();
     }
-}
-
-/// Nobody can count now: by choice, calls go on, except where the limit is what keeps accounts safe.
-fn without_redis(class: Class, cause: LimitsError) -> Verdict {
-    if class.is_closed_without_redis() {
-        return Verdict::Closed(cause);
-    }
-    tracing::debug!(%cause, class = class.as_str(), "a call goes on uncounted");
-    Verdict::Open
 }
 
 fn of_class(class: Class, subject: Subject, quota: Quota) -> Buckets {

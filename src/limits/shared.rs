@@ -13,9 +13,6 @@ use super::quota::{Level, Quota};
 use super::subject::Subject;
 use crate::stores::redis::{Redis, late};
 
-/// For all of an answer: what an outage of Redis may add to a call that goes on without it.
-pub const ANSWER: Duration = Duration::from_millis(250);
-
 static LIMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../lua/limit.lua")));
 
 #[derive(Debug, thiserror::Error)]
@@ -56,11 +53,13 @@ impl Buckets {
 #[derive(Clone)]
 pub struct Shared {
     redis: Redis,
+    /// For all of an answer: what an outage may add to a call that goes on without it.
+    wait: Duration,
 }
 
 impl Shared {
-    pub fn new(redis: Redis) -> Self {
-        Self { redis }
+    pub fn new(redis: Redis, wait: Duration) -> Self {
+        Self { redis, wait }
     }
 
     /// Asked once: a repeat would count twice.
@@ -78,7 +77,7 @@ impl Shared {
             call.arg(quota.drain()).arg(quota.most());
         }
         let mut redis = self.redis.clone();
-        let asked = tokio::time::timeout(ANSWER, call.invoke_async::<Vec<String>>(&mut redis));
+        let asked = tokio::time::timeout(self.wait, call.invoke_async::<Vec<String>>(&mut redis));
         let reply = asked.await.unwrap_or_else(|_| Err(late("the limits did not answer in time")))?;
         read(act, &reply, buckets.each.len()).ok_or_else(|| LimitsError::UnknownReply(reply.join(" ")))
     }
