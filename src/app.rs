@@ -1,6 +1,7 @@
 //! The handles that a node consists of, put together from its settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
 use crate::room::Rooms;
@@ -30,6 +32,7 @@ pub struct App {
     pub engine: Engine,
     pub pictures: Pictures,
     pub accounts: Accounts,
+    pub limits: Limits,
     pub desk: Desk,
     pub waitlist: Waitlist,
     pub rooms: Rooms,
@@ -80,6 +83,12 @@ impl App {
             Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
         let rooms = Rooms::new(engine.clone(), metrics.clone(), &jwt_secret, config.room_pass());
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
+        let limits = Limits::new(
+            config.rate_limits.clone(),
+            Duration::from_millis(config.rate_limit_wait_ms.into()),
+            redis.clone(),
+            metrics.clone(),
+        );
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }
@@ -92,6 +101,7 @@ impl App {
             catalog,
             engine,
             accounts,
+            limits,
             desk,
             waitlist,
             rooms,

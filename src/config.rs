@@ -8,6 +8,8 @@ use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::limits;
+
 /// What happens to an order when its payment is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PaymentFailed {
@@ -42,6 +44,14 @@ impl FromStr for Origin {
     }
 }
 
+/// The header in which a proxy says whom it speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -66,6 +76,25 @@ pub struct Config {
     /// is safe for what it allows: no cookie is ever read, and a token must be sent on purpose.
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
+
+    /// How often somebody may call: `default`, `classic` (100 calls in 15 minutes, by address) or `off`, and what is to be
+    /// otherwise: default,hold=40/10s,login.address=off. docs/limits.md has every class.
+    #[arg(long, env = "RATE_LIMITS", default_value = "default")]
+    pub rate_limits: limits::Settings,
+
+    /// Milliseconds that a call waits for Redis to count it: what an outage of Redis may add to one that goes on
+    /// without it. Redis answers in one or two.
+    #[arg(long, env = "RATE_LIMIT_WAIT_MS", default_value_t = 250)]
+    pub rate_limit_wait_ms: u32,
+
+    /// Proxies before this service, comma-separated networks: 10.0.0.0/8,2001:db8::1. Only they are believed when they
+    /// say whom they speak for; from anybody else, that header could say anything.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<limits::Network>,
+
+    /// The one header that these proxies write it into. The other one they may pass on as a stranger wrote it.
+    #[arg(long, env = "FORWARDED_HEADER", value_enum, default_value = "x-forwarded-for")]
+    pub forwarded_header: ForwardedHeader,
 
     /// Postgres: postgres://user:password@host/database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]

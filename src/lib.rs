@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod config;
 pub mod http;
 pub mod ids;
+pub mod limits;
 pub mod local;
 pub mod money;
 pub mod node;

@@ -30,6 +30,13 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// Calls that met a limit, or nobody to count them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    pub class: &'static str,
+    pub outcome: &'static str,
+}
+
 type ByLabel = Family<Label, Counter<u64, AtomicU64>>;
 type Level = Gauge<i64, AtomicI64>;
 
@@ -37,6 +44,8 @@ type Level = Gauge<i64, AtomicI64>;
 #[derive(Debug, Clone)]
 pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
+    /// Limited calls by class and outcome: allowed, refused, and without Redis open or closed.
+    pub limits: Family<LimitLabels, Counter>,
     /// Holds by outcome: held, seats_unavailable, sold_out, limit_exceeded, sale_closed, not_ready, outage.
     pub holds: ByLabel,
     pub hold_seconds: Histogram,
@@ -80,6 +89,7 @@ impl Metrics {
         let slow = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
         let mut metrics = Self {
             requests: Family::default(),
+            limits: Family::default(),
             holds: Family::default(),
             hold_seconds: quick(),
             confirm_seconds: slow(),
@@ -104,6 +114,7 @@ impl Metrics {
         };
         let m = &metrics;
         registry.register("http_requests", "Requests by route and status", m.requests.clone());
+        registry.register("limited_requests", "Limited calls by class and outcome", m.limits.clone());
         registry.register("holds", "Asked holds by outcome", m.holds.clone());
         registry.register_with_unit("hold", "Time of a hold in Redis", Unit::Seconds, m.hold_seconds.clone());
         registry.register_with_unit(

@@ -11,6 +11,7 @@ use crate::accounts::Accounts;
 use crate::app::App;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::orders::Desk;
 use crate::room::Rooms;
 use crate::seats::{Engine, Pictures};
@@ -26,6 +27,7 @@ pub struct AppState {
     pub redis: Redis,
     pub metrics: Metrics,
     pub accounts: Accounts,
+    pub limits: Limits,
     pub catalog: Catalog,
     pub engine: Engine,
     pub pictures: Pictures,
@@ -47,6 +49,7 @@ impl From<App> for AppState {
             redis: app.redis,
             metrics: app.metrics,
             accounts: app.accounts,
+            limits: app.limits,
             catalog: app.catalog,
             engine: app.engine,
             pictures: app.pictures,
