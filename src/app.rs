@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::mail::Postman;
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
 use crate::seats::{Engine, Pictures, Timing};
@@ -29,6 +30,8 @@ pub struct App {
     pub pictures: Pictures,
     pub accounts: Accounts,
     pub desk: Desk,
+    /// Carries letters; nobody does when mail is off.
+    pub postman: Option<Postman>,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -73,6 +76,7 @@ impl App {
         };
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
+        let postman = config.postman()?;
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }
@@ -86,6 +90,7 @@ impl App {
             engine,
             accounts,
             desk,
+            postman,
             closing: CancellationToken::new(),
         })
     }

@@ -4,6 +4,7 @@
 //! lease their rows, so any number of nodes may run all loops at once.
 
 pub mod audit;
+mod mailer;
 mod pictures;
 mod sweeper;
 mod tidy;
@@ -48,6 +49,7 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
         // What was settled is not there again: the next walk is the timer's.
         desk.reconcile_captures().await.map(|_| 0)
     }));
+    loops.spawn(mailer::run(app.clone(), stop.clone()));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
     loops.spawn(pictures::watch(app.clone(), stop.clone()));
     loops.spawn(pictures::reconcile(app.clone(), stop.clone()));
