@@ -10,6 +10,7 @@ mod an_organiser_runs_a_sale;
 mod an_outage_is_told_quickly_and_ends_by_itself;
 mod bad_input_is_a_clear_problem;
 mod events_are_what_was_published;
+mod letters_tell_what_happened;
 mod local_servers_live_and_die_with_us;
 mod one_command_opens_for_business;
 mod other_sites_call_only_where_allowed;

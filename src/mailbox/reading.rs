@@ -193,7 +193,8 @@ fn word(text: &str) -> Option<(String, &str)> {
     let bytes = match encoding {
         "b" | "B" => general_purpose::STANDARD.decode(content).ok()?,
         "q" | "Q" => {
-            let spaced = content.replace('_', " ");
+            // Written out, because space at an end would be taken for none.
+            let spaced = content.replace('_', "=20");
             quoted_printable::decode(spaced, quoted_printable::ParseMode::Robust).ok()?
         }
         _ => return None,
