@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
-use crate::config::Config;
-use crate::mail::Postman;
+use crate::config::{Config, Refused};
+use crate::mail::{BadAddress, Postman};
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
 use crate::seats::{Engine, Pictures, Timing};
@@ -76,7 +76,12 @@ impl App {
         };
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
-        let postman = config.postman()?;
+        let faults_of_mail =
+            |faults: Vec<BadAddress>| Refused(faults.iter().map(ToString::to_string).collect());
+        let postman = config.postman().map_err(faults_of_mail)?;
+        if postman.as_ref().is_some_and(Postman::tells_its_password) {
+            tracing::warn!("SMTP_URL sends its password in the open: use smtps:// or ?tls=required");
+        }
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }

@@ -205,17 +205,16 @@ impl Config {
             !hooks.is_empty() && hooks.split(',').any(|one| one.trim().len() < 16),
             "is weak: each secret needs 16 characters or more",
         );
-        if let Err(fault) = self.postman() {
-            faults.push(format!("  {fault}"));
-        }
+        let mail_faults = self.postman().err().unwrap_or_default();
+        faults.extend(mail_faults.into_iter().map(|fault| format!("  {fault}")));
         if faults.is_empty() { Ok(()) } else { Err(Refused(faults)) }
     }
 
     /// Who carries letters; nobody when mail is off.
     ///
     /// # Errors
-    /// When SMTP_URL names no server, or MAIL_FROM no sender.
-    pub fn postman(&self) -> Result<Option<Postman>, BadAddress> {
+    /// When SMTP_URL names no server, and when MAIL_FROM names no sender.
+    pub fn postman(&self) -> Result<Option<Postman>, Vec<BadAddress>> {
         let Some(server) = &self.smtp_url else { return Ok(None) };
         let from = self.mail_from.as_deref().unwrap_or_default();
         let patience = Duration::from_secs(self.smtp_seconds.into());

@@ -67,8 +67,9 @@ impl Sheet {
         }
         let mut rows = String::new();
         for PlaceLine { name, price, code } in &self.places {
-            let code =
-                code.as_ref().map(|(_, code)| format!("<span style=\"{CODE}\">{}</span>", escaped(code)));
+            let code = code.as_ref().map(|(label, code)| {
+                format!("<span style=\"{CODE}\">{}: {}</span>", escaped(label), escaped(code))
+            });
             let _ = writeln!(
                 rows,
                 "<tr><th scope=\"row\" style=\"{LEFT}\">{}{}</th><td style=\"{RIGHT}\">{}</td></tr>",

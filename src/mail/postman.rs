@@ -30,29 +30,38 @@ enum Privacy {
     FromTheStart(TlsParameters),
 }
 
-/// Where letters go, and who sends them. Cheap to clone.
+/// Where letters go.
 #[derive(Clone)]
-pub struct Postman {
+struct Server {
     host: String,
     port: u16,
     privacy: Privacy,
     credentials: Option<Credentials>,
-    hello: ClientId,
+    /// What we call ourselves there, if not after the sender.
+    hello: Option<String>,
+}
+
+/// Hands letters over. Cheap to clone.
+#[derive(Clone)]
+pub struct Postman {
+    server: Server,
     from: Mailbox,
+    hello: ClientId,
     patience: Duration,
 }
 
 /// The address holds a password.
 impl fmt::Debug for Postman {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Postman").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+        let Server { host, port, .. } = &self.server;
+        f.debug_struct("Postman").field("host", host).field("port", port).finish_non_exhaustive()
     }
 }
 
 /// A setting that names no server or no sender. It does not repeat what was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
-    #[error("SMTP_URL: is no smtp://[user:password@]host[:port][?tls=required] or smtps://…")]
+    #[error("SMTP_URL: is no smtp://[user:secret@]host[:port][?tls=required] or smtps://…")]
     Server,
     #[error("MAIL_FROM: is no sender like Tickets <no-reply@tickets.example>")]
     Sender,
@@ -69,11 +78,9 @@ pub enum Undelivered {
     Never(String),
 }
 
-impl Postman {
-    /// Reads the settings. `patience` bounds the way to the server, and then again the handing over.
-    pub fn new(server: &str, from: &str, patience: Duration) -> Result<Self, BadAddress> {
-        let from: Mailbox = from.parse().map_err(|_| BadAddress::Sender)?;
-        let url = Url::parse(server).map_err(|_| BadAddress::Server)?;
+impl Server {
+    fn read(url: &str) -> Result<Self, BadAddress> {
+        let url = Url::parse(url).map_err(|_| BadAddress::Server)?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(BadAddress::Server)?;
         let host = host.trim_matches(['[', ']']).to_owned();
         let tls = || TlsParameters::new(host.clone()).map_err(|_| BadAddress::Server);
@@ -94,22 +101,36 @@ impl Postman {
             None if url.username().is_empty() => None,
             None => return Err(BadAddress::Server),
         };
-        let hello = match url.path().trim_matches('/') {
-            "" => from.email.domain(),
-            name => name,
-        };
-        let hello = ClientId::Domain(hello.to_owned());
-        Ok(Self { port: url.port().unwrap_or(port), host, privacy, credentials, hello, from, patience })
+        let hello = Some(url.path().trim_matches('/').to_owned()).filter(|name| !name.is_empty());
+        Ok(Self { port: url.port().unwrap_or(port), host, privacy, credentials, hello })
+    }
+
+    fn is_near(&self) -> bool {
+        self.host == "localhost"
+            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl Postman {
+    /// Reads the settings, and names each that cannot be used. `patience` bounds the way to the server, and then again
+    /// the handing over.
+    pub fn new(server: &str, from: &str, patience: Duration) -> Result<Self, Vec<BadAddress>> {
+        let from = from.parse::<Mailbox>().map_err(|_| BadAddress::Sender);
+        match (Server::read(server), from) {
+            (Ok(server), Ok(from)) => {
+                let hello = server.hello.clone().unwrap_or_else(|| from.email.domain().to_owned());
+                Ok(Self { server, from, hello: ClientId::Domain(hello), patience })
+            }
+            (server, from) => Err([server.err(), from.err()].into_iter().flatten().collect()),
+        }
     }
 
     /// Whether a password would cross the network for everybody to read.
     #[must_use]
     pub fn tells_its_password(&self) -> bool {
-        let is_near = self.host == "localhost"
-            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        self.credentials.is_some()
-            && !is_near
-            && matches!(self.privacy, Privacy::None | Privacy::IfOffered(_))
+        let Server { credentials, privacy, .. } = &self.server;
+        let is_open = matches!(privacy, Privacy::None | Privacy::IfOffered(_));
+        credentials.is_some() && is_open && !self.server.is_near()
     }
 
     /// The longest that a delivery takes.
@@ -156,20 +177,20 @@ impl Postman {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let from_the_start = match &self.privacy {
+        let Server { host, port, privacy, credentials, .. } = &self.server;
+        let from_the_start = match privacy {
             Privacy::FromTheStart(tls) => Some(tls.clone()),
             Privacy::None | Privacy::IfOffered(_) | Privacy::StartTls(_) => None,
         };
-        let server = (self.host.as_str(), self.port);
-        let patience = Some(self.patience);
+        let (server, patience) = ((host.as_str(), *port), Some(self.patience));
         let mut line =
             AsyncSmtpConnection::connect_tokio1(server, patience, &self.hello, from_the_start, None).await?;
-        match &self.privacy {
+        match privacy {
             Privacy::StartTls(tls) => line.starttls(tls.clone(), &self.hello).await?,
             Privacy::IfOffered(tls) if line.can_starttls() => line.starttls(tls.clone(), &self.hello).await?,
             Privacy::IfOffered(_) | Privacy::None | Privacy::FromTheStart(_) => {}
         }
-        if let Some(credentials) = &self.credentials {
+        if let Some(credentials) = credentials {
             line.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
         Ok(line)
@@ -206,22 +227,21 @@ fn verdict(error: &Error) -> Undelivered {
 mod tests {
     use super::*;
 
-    fn postman(server: &str) -> Result<Postman, BadAddress> {
+    fn postman(server: &str) -> Result<Postman, Vec<BadAddress>> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Postman::new(server, "Tickets <no-reply@tickets.example>", Duration::from_secs(1))
     }
 
     #[test]
     fn a_server_is_read_whole_or_refused() {
-        let read = postman("smtps://me%40x:a%2Fb@mail.example").expect("an address");
-        assert_eq!((read.host.as_str(), read.port), ("mail.example", 465));
-        assert!(!read.tells_its_password());
-        assert!(!format!("{read:?}").contains("a/b"), "no password is shown");
-        assert_eq!(postman("smtp://mail.example").expect("an address").port, 25);
-        assert_eq!(postman("smtp://mail.example?tls=required").expect("an address").port, 587);
-        assert_eq!(postman("smtp://[::1]:2525").expect("an address").host, "::1");
-        assert!(postman("smtp://a:b@mail.example").expect("an address").tells_its_password());
-        assert!(!postman("smtp://a:b@127.0.0.1:25").expect("an address").tells_its_password());
+        let at = |url: &str| {
+            let Server { host, port, .. } = postman(url).expect("an address").server;
+            (host, port)
+        };
+        assert_eq!(at("smtps://me%40x:a%2Fb@mail.example"), ("mail.example".to_owned(), 465));
+        assert_eq!(at("smtp://mail.example").1, 25);
+        assert_eq!(at("smtp://mail.example?tls=required").1, 587);
+        assert_eq!(at("smtp://[::1]:2525"), ("::1".to_owned(), 2525));
         for bad in [
             "",
             "mail.example",
@@ -231,8 +251,17 @@ mod tests {
             "smtp://user@mail.example",
             "smtps://mail.example:port",
         ] {
-            assert_eq!(postman(bad).err(), Some(BadAddress::Server), "{bad}");
+            assert_eq!(postman(bad).err(), Some(vec![BadAddress::Server]), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_password_is_neither_shown_nor_told_in_the_open_unnoticed() {
+        let private = postman("smtps://me:a%2Fb@mail.example").expect("an address");
+        assert!(!private.tells_its_password());
+        assert!(!format!("{private:?}").contains("a/b"));
+        assert!(postman("smtp://a:b@mail.example").expect("an address").tells_its_password());
+        assert!(!postman("smtp://a:b@127.0.0.1:25").expect("an address").tells_its_password());
     }
 
     #[test]
@@ -242,7 +271,7 @@ mod tests {
             assert_eq!(with(good), Ok(()), "{good}");
         }
         for bad in ["", "Tickets", "a@b <c", "Tickets <a@b>\r\nBcc: eve@example.com"] {
-            assert_eq!(with(bad), Err(BadAddress::Sender), "{bad}");
+            assert_eq!(with(bad), Err(vec![BadAddress::Sender]), "{bad}");
         }
     }
 }

@@ -62,6 +62,15 @@ impl Holdfast {
         .await;
     }
 
+    /// Until these lines stand in the metrics.
+    pub async fn metrics_say(&self, lines: &[&str]) {
+        eventually(&format!("the metrics say {lines:?}"), async || {
+            let page = self.anyone().get_text("/metrics").await;
+            lines.iter().all(|line| page.lines().any(|it| it == *line)).then_some(())
+        })
+        .await;
+    }
+
     /// As if every lease and every pause had passed.
     pub async fn letters_are_due_now(&self) {
         sqlx::query("update letters set due_at = now() where sent_at is null")
@@ -117,7 +126,12 @@ impl Client {
 pub fn says(letter: &Letter, texts: &[&str]) {
     let plain = letter.read.text.as_deref().expect("a plain form");
     let html = letter.read.html.as_deref().expect("an HTML form");
-    let html = html.replace("&#39;", "'").replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&");
+    let html = html
+        .replace("&#39;", "'")
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
     for text in texts {
         assert!(plain.contains(text), "{text:?} is not in\n{plain}");
         assert!(html.contains(text), "{text:?} is not in\n{html}");
