@@ -44,9 +44,9 @@ async fn a_hundred_orders_on_two_nodes_bring_a_hundred_letters() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_away_seats_are_sold_and_letters_wait() {
-    let port = a_port().await;
-    let address = port.local_addr().expect("an address");
-    drop(port);
+    let listener = a_port().await;
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
     let holdfast = Holdfast::with(|config| writes_to(config, &format!("smtp://{address}"))).await;
     let second = holdfast.second_node().await;
     let event = holdfast.theatre().await;
@@ -71,9 +71,9 @@ async fn while_the_server_is_away_seats_are_sold_and_letters_wait() {
     let owed = holdfast.letters_ended("order_confirmed").await;
     assert!(owed.iter().all(|(state, _)| state == "owed"), "{owed:?}");
 
-    let port =
+    let listener =
         eventually("the port is free", async || tokio::net::TcpListener::bind(address).await.ok()).await;
-    let post = a_mailbox(port).await;
+    let post = a_mailbox(listener).await;
     holdfast.letters_are_due_now().await;
     for customer in &customers {
         customer.gets(&post, "Your tickets: The Tempest").await;

@@ -219,7 +219,7 @@ async fn an_offer_says_what_it_costs_and_until_when_and_is_not_sent_after_that()
         expires_at: soon,
         path: format!("/events/{event}?offer=1"),
     };
-    let past = Offer { expires_at: soon - time::Duration::hours(1), ..offer.clone() };
+    let ended_offer = Offer { expires_at: soon - time::Duration::hours(1), ..offer.clone() };
     let hold = || HoldId::of(1, uuid::Uuid::now_v7());
     let (first, second) = (hold(), hold());
     let mut db = holdfast.app().pg.acquire().await.expect("a connection");
@@ -227,7 +227,7 @@ async fn an_offer_says_what_it_costs_and_until_when_and_is_not_sent_after_that()
         Occasion::Offered(first, offer.clone()),
         Occasion::Offered(first, offer.clone()),
         Occasion::OfferLapsed(first, offer.clone()),
-        Occasion::Offered(second, past),
+        Occasion::Offered(second, ended_offer),
     ] {
         mail::owe(&mut db, to, Some(event), &occasion).await.expect("owed");
     }

@@ -5,8 +5,7 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment as Attached, Mailbox, MultiPart};
 use uuid::Uuid;
 
-use crate::mail::sheet::Sheet;
-use crate::mail::words::addressed;
+use crate::mail::sheet::{Sheet, addressed};
 
 /// A file that goes with a letter.
 #[derive(Debug, Clone)]

@@ -97,6 +97,22 @@ pub fn one_line(text: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A name as it may be said to whoever has the address. Anybody can register anybody's address under any name: one that
+/// reads like a link would have us deliver it.
+#[must_use]
+pub fn addressed(name: &str) -> Option<String> {
+    let name = one_line(name);
+    let like_a_link = name.contains([':', '/', '\\', '@', '<', '>'])
+        || name.to_lowercase().contains("www")
+        || name.split_whitespace().any(|word| {
+            let inside = word.trim_end_matches('.');
+            inside
+                .split_once('.')
+                .is_some_and(|(_, rest)| rest.chars().filter(|c| c.is_alphabetic()).count() > 1)
+        });
+    (!name.is_empty() && !like_a_link).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +122,17 @@ mod tests {
         assert_eq!(one_line("Ada\r\nBcc: eve@example.com"), "Ada Bcc: eve@example.com");
         assert_eq!(one_line("  a\u{0}b\u{2028}c\u{202e}d\u{85} "), "a b c d");
         assert_eq!(one_line("Zoë 🎭"), "Zoë 🎭");
+    }
+
+    #[test]
+    fn a_name_is_said_and_an_advertisement_is_not() {
+        for name in ["Ada", "J.R. Ewing", "Dr. Strange", "María José", "St. John's", "X Æ A-12"] {
+            assert_eq!(addressed(name).as_deref(), Some(name));
+        }
+        for name in
+            ["", " \n", "win at evil.example", "https://evil.example", "www evil", "<b>Ada</b>", "a@b.c"]
+        {
+            assert_eq!(addressed(name), None, "{name}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod page;
 mod reading;
 mod shelf;
 mod smtp;
+mod view;
 
 use std::io;
 use std::net::SocketAddr;

@@ -232,7 +232,7 @@ mod tests {
         for source in
             ["", "hello", "\r\n\r\nhello", "Content-Type: multipart/mixed\r\n\r\nhello", "=?utf-8?b?%%?=: x"]
         {
-            read(source.as_bytes());
+            let _ = read(source.as_bytes());
         }
         assert_eq!(read(b"\r\nhello").text.as_deref(), Some("hello"));
         let broken = read(b"Content-Transfer-Encoding: base64\r\n\r\n%%%");

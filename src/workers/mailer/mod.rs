@@ -44,11 +44,11 @@ pub async fn run(app: App, stop: CancellationToken) {
     }
     let (mut pause, mut is_away) = (IDLE, false);
     while !stop.is_cancelled() {
-        let step = match app.postman.clone() {
+        let done = match app.postman.clone() {
             Some(postman) => send_some(&app, &postman, if is_away { 1 } else { SIDE_BY_SIDE }).await,
             None => skip_some(&app).await,
         };
-        match step {
+        match done {
             Ok(Step::Nothing) => pause = IDLE,
             Ok(Step::Some) => {
                 (pause, is_away) = (IDLE, false);
