@@ -36,6 +36,18 @@ async fn whoever_registers_is_welcomed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_letters_of_its_language_is_written_to() {
+    let (holdfast, post) = Holdfast::with_mail().await;
+    let form = json!({ "name": "Zoë", "email": "zoë@bücher.example", "password": "a short sentence" });
+    let tokens = holdfast.anyone().post("/v1/auth/register", form).await.expect(201);
+    let zoe = Client::new(holdfast.url(), tokens["access_token"].as_str().map(str::to_owned));
+    let letter = zoe.gets(&post, "Welcome to Holdfast").await;
+    assert_eq!(letter.to, ["zoë@bücher.example"]);
+    assert!(letter.read.header("to").is_some_and(|to| to.contains("Zoë")), "{:?}", letter.read.headers);
+    says(&letter, &["Hello Zoë,"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_order_brings_its_tickets() {
     let (holdfast, post) = Holdfast::with_mail().await;
     let event = holdfast.theatre().await;
