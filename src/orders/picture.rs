@@ -199,6 +199,8 @@ impl Desk {
                 seen,
                 truth: claims.get(&ordinal).map_or(Truth::Free, |claim| claim.kind().into()),
             })
+            // A flag of a hold without a claim is somebody who has not come to checkout: its TTL frees it.
+            .filter(|repair| repair.truth != Truth::Free || !repair.seen.as_deref().is_some_and(is_hold))
             .collect();
         Ok(self.seats.repair(event, &repairs).await?.into())
     }
@@ -233,6 +235,11 @@ impl Desk {
         .await?;
         Ok((chart, planes, claims))
     }
+}
+
+/// Whether a flag is a hold's, and not what a sale or a block has left.
+fn is_hold(flag: &str) -> bool {
+    flag != "blocked" && !flag.starts_with("sold:")
 }
 
 /// Where bits and claims say different things. A seat that is taken and not sold needs no claim: it is a hold.
