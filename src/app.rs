@@ -16,6 +16,7 @@ use crate::seats::{Engine, Pictures, Timing};
 use crate::stores::postgres;
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
+use crate::tickets::TicketKeys;
 
 /// Handles to everything that a node consists of. Cheap to clone.
 #[derive(Clone)]
@@ -71,7 +72,9 @@ impl App {
             payment_failed: config.payment_failed,
             live_money,
         };
-        let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
+        let tickets = TicketKeys::new(config.ticket_key.as_ref(), &jwt_secret, &config.ticket_keys_old)?;
+        let desk =
+            Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), tickets, rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");

@@ -19,4 +19,5 @@ pub mod sandbox;
 pub mod seats;
 pub mod stores;
 pub mod telemetry;
+pub mod tickets;
 pub mod workers;

@@ -87,9 +87,35 @@ impl Money {
     }
 }
 
+/// Minor units as people write them: most currencies have two decimals, some none or three.
+#[must_use]
+pub fn amount(minor: i64, currency: &str) -> String {
+    let decimals = match currency {
+        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "ugx" | "vnd"
+        | "vuv" | "xaf" | "xof" | "xpf" => 0,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
+        _ => 2,
+    };
+    let unit = 10_i64.pow(decimals);
+    let name = currency.to_uppercase();
+    let (whole, part) = (minor / unit, minor % unit);
+    match usize::try_from(decimals) {
+        Ok(width @ 1..) => format!("{whole}.{part:0width$} {name}"),
+        _ => format!("{whole} {name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_written_with_the_decimals_of_their_currency() {
+        assert_eq!(amount(1250, "eur"), "12.50 EUR");
+        assert_eq!(amount(5, "usd"), "0.05 USD");
+        assert_eq!(amount(1250, "jpy"), "1250 JPY");
+        assert_eq!(amount(1250, "kwd"), "1.250 KWD");
+    }
 
     #[test]
     fn a_currency_is_three_letters_in_lower_case() {

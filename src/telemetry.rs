@@ -44,6 +44,10 @@ pub struct Metrics {
     pub confirm_seconds: Histogram,
     /// Moves of orders, by the state they reached.
     pub orders: ByLabel,
+    /// Tickets shown at a door by what became of it: let_in, already_checked_in, void, moved, wrong_event, unknown, undone.
+    pub check_ins: ByLabel,
+    /// Tickets to be moved by what became of it: moved, refused.
+    pub ticket_moves: ByLabel,
     /// Webhooks by what became of them: accepted, repeated, unsigned, foreign.
     pub webhooks: ByLabel,
     pub inbox_depth: Level,
@@ -78,6 +82,8 @@ impl Metrics {
             hold_seconds: quick(),
             confirm_seconds: slow(),
             orders: Family::default(),
+            check_ins: Family::default(),
+            ticket_moves: Family::default(),
             webhooks: Family::default(),
             inbox_depth: Gauge::default(),
             inbox_age_seconds: Gauge::default(),
@@ -104,6 +110,8 @@ impl Metrics {
             m.confirm_seconds.clone(),
         );
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
+        registry.register("check_ins", "Tickets shown at a door by what became of it", m.check_ins.clone());
+        registry.register("ticket_moves", "Tickets to be moved by what became of it", m.ticket_moves.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
         registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
         registry.register(

@@ -57,6 +57,8 @@ impl EventStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventBody {
     id: EventId,
+    /// The short number that the codes of its tickets carry.
+    number: i32,
     #[schema(example = "The Tempest")]
     title: String,
     description: String,
@@ -93,6 +95,7 @@ impl EventBody {
         Self {
             status: EventStatus::of(&event, free, OffsetDateTime::now_utc()),
             id: event.id,
+            number: event.number,
             title: event.title,
             description: event.description,
             venue: event.venue,

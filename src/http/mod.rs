@@ -10,6 +10,7 @@ mod allowance;
 mod auth;
 mod availability;
 mod cache;
+mod door;
 mod errors;
 mod events;
 pub mod extract;
@@ -57,6 +58,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_events::routes())
         .merge(admin_orders::routes())
         .merge(tickets::routes())
+        .merge(door::routes())
         .merge(system::routes())
 }
 
@@ -168,6 +170,7 @@ mod tests {
             "/v1/events/{id}/availability",
             "/v1/events/{id}/status",
             "/v1/events/{id}/live",
+            "/v1/tickets/keys",
             "/v1/webhooks/stripe",
         ];
         for (method, path, call) in calls().iter().filter(|(_, path, _)| path.starts_with("/v1/")) {

@@ -13,6 +13,7 @@ mod load;
 mod operate;
 mod picture;
 mod planes;
+mod relocate;
 mod reply;
 mod scripts;
 mod sweep;
@@ -30,6 +31,7 @@ pub use self::load::{ClaimKind, LoadPlan, LoadedClaim};
 pub use self::operate::{Repair, Rules, Truth};
 pub use self::picture::{Follower, Pictures};
 pub use self::planes::{Counts, Planes, SeatState, View};
+pub use self::relocate::Place;
 pub use self::sweep::Swept;
 pub use self::watch::{Change, Start};
 

@@ -8,6 +8,8 @@ mod client;
 mod holdfast;
 pub mod journeys;
 mod money;
+pub mod papers;
+pub mod qr;
 mod servers;
 pub mod visits;
 
