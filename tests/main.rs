@@ -14,6 +14,7 @@ mod local_servers_live_and_die_with_us;
 mod one_command_opens_for_business;
 mod other_sites_call_only_where_allowed;
 mod pages_are_for_everybody;
+mod pages_carry_tickets;
 mod pages_run_a_sale;
 mod pages_sell_seats;
 mod pages_tell_what_became_of_an_order;

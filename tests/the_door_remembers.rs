@@ -157,7 +157,7 @@ async fn a_hundred_who_check_in_and_take_back_on_two_nodes_leave_a_log_that_adds
         match answer.status {
             200 => done.push(act),
             409 => {
-                assert!(["already_checked_in", "not_checked_in"].contains(&answer.code()), "{}", answer.body)
+                assert!(["already_checked_in", "not_checked_in"].contains(&answer.code()), "{}", answer.body);
             }
             other => panic!("{other}: {}", answer.body),
         }

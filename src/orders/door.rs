@@ -4,7 +4,6 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::ids::{AccountId, EventId, OrderId, TicketId};
 use crate::orders::Desk;
@@ -18,7 +17,7 @@ use crate::tickets::{TYPED, tidy};
 /// A ticket as a door sees it.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub struct DoorTicket {
-    pub id: Uuid,
+    pub id: TicketId,
     pub code: String,
     /// `valid` or `void`.
     pub status: String,

@@ -25,7 +25,7 @@ pub struct Paper {
 }
 
 #[derive(Debug, sqlx::FromRow)]
-struct Row {
+struct Printed {
     event_id: EventId,
     order_id: OrderId,
     order_state: OrderState,
@@ -61,7 +61,7 @@ impl Desk {
         order: Option<OrderId>,
         ticket: Option<TicketId>,
     ) -> Result<Vec<Paper>, OrdersError> {
-        let rows: Vec<Row> = within(async {
+        let rows: Vec<Printed> = within(async {
             Ok::<_, OrdersError>(
                 sqlx::query_as(
                     "select t.event_id, t.order_id, o.state as order_state, o.account_id as owner, a.name as holder,
@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn paper(&self, row: Row) -> Paper {
+    fn paper(&self, row: Printed) -> Paper {
         let named =
             |names: &HashMap<&str, &str>, key: &str| names.get(key).copied().unwrap_or(key).to_owned();
         Paper {

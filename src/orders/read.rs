@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ids::{AccountId, EventId, HoldId, OrderId};
+use crate::ids::{AccountId, EventId, HoldId, OrderId, TicketId};
 use crate::orders::cancel::Cancellation;
 use crate::orders::error::OrdersError;
 use crate::orders::find::Head;
@@ -28,7 +28,7 @@ pub struct OrderSeat {
 /// The right to sit on one seat.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub struct Ticket {
-    pub id: Uuid,
+    pub id: TicketId,
     pub seat_id: String,
     /// What is shown at the door.
     pub code: String,

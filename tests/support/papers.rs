@@ -151,15 +151,15 @@ pub fn code_in_png(png: &[u8]) -> String {
     let line = side.div_ceil(8) + 1;
     let dark = |x: usize, y: usize| pixels[y * line + 1 + x / 8] >> (7 - x % 8) & 1 == 0;
     let left = (0..side).find(|&at| dark(at, at)).expect("a corner");
-    let size = (left..side).find(|&at| !dark(at, at)).expect("its ring") - left;
-    assert_eq!(left, 4 * size, "four squares of white around");
-    let count = side / size - 8;
-    let middle = |number: usize| left + number * size + size / 2;
+    let square = (left..side).find(|&at| !dark(at, at)).expect("its ring") - left;
+    assert_eq!(left, 4 * square, "four squares of white around");
+    let count = side / square - 8;
+    let middle = |number: usize| left + number * square + square / 2;
     let row = |y: usize| (0..count).map(|x| dark(middle(x), middle(y))).collect();
     qr::read(&(0..count).map(row).collect::<Vec<Vec<bool>>>())
 }
 
-/// The code that a drawing shows, in squares of one size.
+/// The code that a drawing shows, in squares of one square.
 pub fn code_in_svg(svg: &str) -> String {
     let path = svg.split("d=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a path");
     let mut rectangles = Vec::new();
@@ -171,15 +171,15 @@ pub fn code_in_svg(svg: &str) -> String {
             .collect();
         rectangles.push((numbers[0], numbers[1], numbers[2], numbers[3]));
     }
-    let size = rectangles.iter().map(|&(.., height)| height).min().expect("squares");
+    let square = rectangles.iter().map(|&(.., height)| height).min().expect("squares");
     let left = rectangles.iter().map(|&(x, ..)| x).min().expect("squares");
     let top = rectangles.iter().map(|&(_, y, ..)| y).min().expect("squares");
-    let side = rectangles.iter().map(|&(_, y, ..)| (y - top) / size + 1).max().expect("squares");
+    let side = rectangles.iter().map(|&(_, y, ..)| (y - top) / square + 1).max().expect("squares");
     let mut squares = vec![vec![false; side]; side];
     for (x, y, width, height) in rectangles {
-        for row in 0..height / size {
-            let from = (x - left) / size;
-            squares[(y - top) / size + row][from..from + width / size].fill(true);
+        for row in 0..height / square {
+            let from = (x - left) / square;
+            squares[(y - top) / square + row][from..from + width / square].fill(true);
         }
     }
     qr::read(&squares)

@@ -3,6 +3,8 @@
 //! Only what tickets need: whole squares, letters of the small alphabet, error level M. What would be corrected is taken
 //! as it is, since a drawing has no dirt on it.
 
+use std::fmt::Write as _;
+
 const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
 /// Of level M: codewords of correction a block, blocks of the shorter kind, their data, blocks with one more.
@@ -139,7 +141,7 @@ fn text(data: &[u8]) -> String {
                 while left > 0 {
                     let digits = left.min(3);
                     let value = bits.take([4, 7, 10][digits - 1]);
-                    text.push_str(&format!("{value:0digits$}"));
+                    let _ = write!(text, "{value:0digits$}");
                     left -= digits;
                 }
             }
