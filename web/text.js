@@ -165,7 +165,7 @@ const words = {
   'order.pdf': 'Download the tickets (PDF)',
   'order.calendar': 'Add to calendar',
   'order.png': 'Save the code as a picture',
-  'order.png-of': 'Save the code for {seat} as a picture',
+  'order.png-of': 'Save the code as a picture: {seat}',
   'order.ticket-used': 'Let in {when}',
   'order.qr': 'QR code of the ticket for {seat}',
   'order.refund-line': '{amount} — {status}',
