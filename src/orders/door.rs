@@ -12,7 +12,7 @@ use crate::orders::log::{Actor, Because};
 use crate::orders::ticket_log::{self, About};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
-use crate::tickets::{TYPED, tidy};
+use crate::tickets::tidy;
 
 /// A ticket as a door sees it.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
@@ -80,18 +80,19 @@ impl Desk {
     pub async fn shown(&self, code: &str, door: Option<EventId>) -> Result<Shown, OrdersError> {
         let code = tidy(code);
         within(async {
-            let found: Vec<Shown> = sqlx::query_as(
+            let mut found: Vec<Shown> = sqlx::query_as(
                 "select event_id, id, order_id, code from tickets where code = $1
                  union
-                 select event_id, id, order_id, code from tickets
-                  where right(code, 12) = $1 and ($2::uuid is null or event_id = $2)
-                  limit 2",
+                 select event_id, id, order_id, code from tickets where right(code, 12) = $1
+                 limit 9",
             )
             .bind(&code)
-            .bind(door.filter(|_| code.len() == TYPED))
             .fetch_all(&self.pg)
             .await?;
-            // Two with the same end: nobody can say which is meant, so it has to be scanned.
+            // Two with the same end: it is the one of this door, or nobody can say which, and it has to be scanned.
+            if found.len() > 1 {
+                found.retain(|shown| Some(shown.event_id) == door);
+            }
             if let [shown] = &found[..] {
                 return Ok(shown.clone());
             }

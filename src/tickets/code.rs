@@ -11,8 +11,9 @@ const KIND: &str = "HF1";
 const PAYLOAD: usize = 30;
 /// Of an Ed25519 signature.
 const SIGNATURE: usize = 64;
-/// So many letters at a code's end are enough for a person to type: some 50 bits of the signature.
-pub const TYPED: usize = 12;
+/// So many letters at a code's end are enough for a person to type: some 50 bits of the signature. An index of tickets and
+/// the pages know this number, too.
+const TYPED: usize = 12;
 
 /// The first bytes of the digest of a public key, and the first letters of every payload that it signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -96,14 +96,15 @@ impl TicketKeys {
     /// # Errors
     /// When a setting is no key.
     pub fn new(own: Option<&SecretString>, shared: &SecretString, old: &[String]) -> Result<Self, BadKey> {
-        let seed = match own {
-            Some(text) => bytes(text.expose_secret()).ok_or(BadKey::Secret)?,
+        // An empty setting is none: that is how a compose file leaves one out.
+        let seed = match own.map(|text| text.expose_secret().trim()).filter(|text| !text.is_empty()) {
+            Some(text) => bytes(text).ok_or(BadKey::Secret)?,
             None => derived(shared),
         };
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| BadKey::Secret)?;
         let signing = pair.public_key().as_ref().try_into().map_err(|_| BadKey::Secret)?;
         let mut public = vec![PublicKey::of(signing)];
-        for text in old {
+        for text in old.iter().filter(|text| !text.trim().is_empty()) {
             let key = PublicKey::of(bytes(text).ok_or(BadKey::Old)?);
             if !public.contains(&key) {
                 public.push(key);
@@ -217,6 +218,10 @@ mod tests {
     fn what_is_no_key_is_refused() {
         assert_eq!(keys(Some("c2hvcnQ="), &[]).err(), Some(BadKey::Secret));
         assert_eq!(keys(None, &["nonsense!"]).err(), Some(BadKey::Old));
+        assert_eq!(
+            keys(Some(" "), &[""]).expect("none is set").public(),
+            keys(None, &[]).expect("a key").public()
+        );
         assert!(!format!("{:?}", keys(Some(SEED), &[])).contains("nWGx"), "the secret is not shown");
     }
 }

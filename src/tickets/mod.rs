@@ -12,7 +12,7 @@ mod pdf;
 mod qr;
 
 pub use self::calendar::{Entry, file as calendar};
-pub use self::code::{Claim, KeyId, TYPED, to_be_typed};
+pub use self::code::{Claim, KeyId, to_be_typed};
 pub use self::keys::{BadKey, PublicKey, TicketKeys};
 pub use self::letters::tidy;
 pub use self::pdf::{Print, pages as pdf};
