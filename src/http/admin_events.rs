@@ -19,7 +19,7 @@ use super::idempotency::Operation;
 use super::pagination::{Page, Paged};
 use super::problem::{Code, FieldFault, Problem, ProblemBody};
 use crate::accounts::Role;
-use crate::catalog::{Chart, Event, EventPatch, EventState, NewEvent};
+use crate::catalog::{Chart, Event, EventPatch, EventState, NewEvent, unpack_drawing};
 use crate::ids::{EventId, Ordinal};
 use crate::orders::OrdersError;
 use crate::seats::{MOST_SEATS, SeatsError};
@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(create, list))
         .routes(routes!(preview))
         .routes(routes!(show, change, redraft, discard))
+        .routes(routes!(seats))
         .routes(routes!(publish))
         .routes(routes!(cancel))
         .routes(routes!(block))
@@ -161,6 +162,28 @@ async fn show(
     let chart = app.catalog.chart(id).await?;
     let free = app.pictures.view(id).await.ok().map(|view| view.counts.free);
     Ok(Json(EventDetails::of(EventBody::of(event, free), &chart)))
+}
+
+/// The chart of an own event, also while it is a draft.
+///
+/// As `GET /v1/events/{id}/seats`, but never kept: a draft's may be another the next time.
+#[utoipa::path(
+    get, path = "/v1/admin/events/{id}/seats", tag = "admin", security(("bearer" = [])), params(("id" = EventId, Path)),
+    responses(
+        (status = 200, description = "The chart", body = serde_json::Value),
+        (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
+    ),
+)]
+async fn seats(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+) -> Result<Response, Problem> {
+    let event = own_event(&app, &organiser, id).await?;
+    let is_draft = event.state == EventState::Draft;
+    let chart = if is_draft { app.catalog.chart_of_draft(id).await? } else { app.catalog.chart(id).await? };
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((kind, unpack_drawing(&chart.drawing())).into_response())
 }
 
 /// Makes a draft what this form says, places included. What is published keeps its places.
