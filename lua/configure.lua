@@ -1,7 +1,8 @@
 --[[ configure: changes the rules of an event that is open.
   KEYS  1-9 the event
   ARGV  1-2 prefixes  then pairs of a rule's name and its value, '' for none
-        hold (ms), opens and closes (ms since 1970), closed, limit, orphans, hooks and room (1 or 0)
+        hold (ms), opens and closes (ms since 1970), closed, limit, orphans, hooks and room (1 or 0),
+        room_opens (ms since 1970)
   Replies  configured ''
            not_ready ''   the next rebuild brings them
 ]]

@@ -1,6 +1,7 @@
 //! The handles that a node consists of, put together from its settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
+use crate::room::Rooms;
 use crate::seats::{Engine, Pictures, Timing};
 use crate::stores::postgres;
 use crate::stores::redis::Redis;
@@ -29,8 +32,10 @@ pub struct App {
     pub engine: Engine,
     pub pictures: Pictures,
     pub accounts: Accounts,
+    pub limits: Limits,
     pub desk: Desk,
     pub waitlist: Waitlist,
+    pub rooms: Rooms,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -76,7 +81,14 @@ impl App {
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let waitlist =
             Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
+        let rooms = Rooms::new(engine.clone(), metrics.clone(), &jwt_secret, config.room_pass());
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
+        let limits = Limits::new(
+            config.rate_limits.clone(),
+            Duration::from_millis(config.rate_limit_wait_ms.into()),
+            redis.clone(),
+            metrics.clone(),
+        );
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }
@@ -89,8 +101,10 @@ impl App {
             catalog,
             engine,
             accounts,
+            limits,
             desk,
             waitlist,
+            rooms,
             closing: CancellationToken::new(),
         })
     }

@@ -8,6 +8,8 @@ use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::limits;
+
 /// What happens to an order when its payment is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PaymentFailed {
@@ -42,6 +44,14 @@ impl FromStr for Origin {
     }
 }
 
+/// The header in which a proxy says whom it speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -66,6 +76,25 @@ pub struct Config {
     /// is safe for what it allows: no cookie is ever read, and a token must be sent on purpose.
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
+
+    /// How often somebody may call: `default`, `classic` (100 calls in 15 minutes, by address) or `off`, and what is to be
+    /// otherwise: default,hold=40/10s,login.address=off. docs/limits.md has every class.
+    #[arg(long, env = "RATE_LIMITS", default_value = "default")]
+    pub rate_limits: limits::Settings,
+
+    /// Milliseconds that a call waits for Redis to count it: what an outage of Redis may add to one that goes on
+    /// without it. Redis answers in one or two.
+    #[arg(long, env = "RATE_LIMIT_WAIT_MS", default_value_t = 250)]
+    pub rate_limit_wait_ms: u32,
+
+    /// Proxies before this service, comma-separated networks: 10.0.0.0/8,2001:db8::1. Only they are believed when they
+    /// say whom they speak for; from anybody else, that header could say anything.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<limits::Network>,
+
+    /// The one header that these proxies write it into. The other one they may pass on as a stranger wrote it.
+    #[arg(long, env = "FORWARDED_HEADER", value_enum, default_value = "x-forwarded-for")]
+    pub forwarded_header: ForwardedHeader,
 
     /// Postgres: postgres://user:password@host/database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -135,6 +164,14 @@ pub struct Config {
     #[arg(long, env = "OFFER_SECONDS", default_value_t = 1800)]
     pub offer_seconds: u32,
 
+    /// Seconds that whoever is let in from a waiting room may take seats.
+    #[arg(long, env = "ROOM_PASS_SECONDS", default_value_t = 900)]
+    pub room_pass_seconds: u32,
+
+    /// The most people a second that a node lets in from waiting rooms; it lets in fewer while holds are slow.
+    #[arg(long, env = "ROOM_PEOPLE_PER_SECOND", default_value_t = 500)]
+    pub room_people_per_second: u32,
+
     /// What a declined payment does to its order.
     #[arg(long, env = "PAYMENT_FAILED", value_enum, default_value = "release")]
     pub payment_failed: PaymentFailed,
@@ -203,6 +240,8 @@ impl Config {
             ("HOLD_SECONDS", self.hold_seconds),
             ("PAYMENT_SECONDS", self.payment_seconds),
             ("OFFER_SECONDS", self.offer_seconds),
+            ("ROOM_PASS_SECONDS", self.room_pass_seconds),
+            ("ROOM_PEOPLE_PER_SECOND", self.room_people_per_second),
             ("ACCESS_TOKEN_SECONDS", self.access_token_seconds),
             ("REFRESH_TOKEN_DAYS", self.refresh_token_days),
             ("RECONCILE_SECONDS", self.reconcile_seconds),
@@ -237,6 +276,11 @@ impl Config {
     #[must_use]
     pub fn payment(&self) -> Duration {
         Duration::from_secs(self.payment_seconds.into())
+    }
+
+    #[must_use]
+    pub fn room_pass(&self) -> Duration {
+        Duration::from_secs(self.room_pass_seconds.into())
     }
 
     #[must_use]

@@ -1,5 +1,6 @@
 //! One node at work: it serves, its workers work, and it goes without leaving anything half done.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -18,7 +19,8 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
         let patience = Duration::from_secs(app.config.shutdown_seconds.into());
         let closing = app.closing.clone();
         let pg = app.pg.clone();
-        let router = http::router(app);
+        // Limits count by where a call comes from.
+        let router = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
 
         let told = stop.clone();
         let serving = axum::serve(listener, router).with_graceful_shutdown(async move {

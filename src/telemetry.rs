@@ -30,6 +30,13 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// Calls that met a limit, or nobody to count them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    pub class: &'static str,
+    pub outcome: &'static str,
+}
+
 type ByLabel = Family<Label, Counter<u64, AtomicU64>>;
 type Level = Gauge<i64, AtomicI64>;
 
@@ -37,6 +44,8 @@ type Level = Gauge<i64, AtomicI64>;
 #[derive(Debug, Clone)]
 pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
+    /// Limited calls by class and outcome: allowed, refused, and without Redis open or closed.
+    pub limits: Family<LimitLabels, Counter>,
     /// Holds by outcome: held, seats_unavailable, sold_out, limit_exceeded, sale_closed, not_ready, outage.
     pub holds: ByLabel,
     pub hold_seconds: Histogram,
@@ -48,6 +57,10 @@ pub struct Metrics {
     pub webhooks: ByLabel,
     /// Parties of waiting lists by what became of them: joined, offered, served, declined, lapsed, left, closed.
     pub waitlist: ByLabel,
+    /// People let in from waiting rooms.
+    pub room_admitted: Counter,
+    /// People who wait in rooms, when this node last opened a door.
+    pub room_waiting: Level,
     pub inbox_depth: Level,
     pub inbox_age_seconds: Level,
     pub inbox_parked: Level,
@@ -76,12 +89,15 @@ impl Metrics {
         let slow = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
         let mut metrics = Self {
             requests: Family::default(),
+            limits: Family::default(),
             holds: Family::default(),
             hold_seconds: quick(),
             confirm_seconds: slow(),
             orders: Family::default(),
             webhooks: Family::default(),
             waitlist: Family::default(),
+            room_admitted: Counter::default(),
+            room_waiting: Gauge::default(),
             inbox_depth: Gauge::default(),
             inbox_age_seconds: Gauge::default(),
             inbox_parked: Gauge::default(),
@@ -98,6 +114,7 @@ impl Metrics {
         };
         let m = &metrics;
         registry.register("http_requests", "Requests by route and status", m.requests.clone());
+        registry.register("limited_requests", "Limited calls by class and outcome", m.limits.clone());
         registry.register("holds", "Asked holds by outcome", m.holds.clone());
         registry.register_with_unit("hold", "Time of a hold in Redis", Unit::Seconds, m.hold_seconds.clone());
         registry.register_with_unit(
@@ -108,6 +125,8 @@ impl Metrics {
         );
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
+        registry.register("room_admitted", "People let in from waiting rooms", m.room_admitted.clone());
+        registry.register("room_waiting", "People who wait in rooms", m.room_waiting.clone());
         registry.register("waitlist", "Parties of waiting lists by what became of them", m.waitlist.clone());
         registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
         registry.register(

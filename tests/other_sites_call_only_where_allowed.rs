@@ -59,9 +59,19 @@ async fn a_named_site_may_call_and_read_what_is_answered() {
         let answer = get(&anyone, path, SHOP).await;
         assert_eq!(allowed(&answer), Some(SHOP), "{path} answers {}", answer.status);
         let exposed = answer.header("access-control-expose-headers").expect("names");
-        for name in
-            ["etag", "location", "retry-after", "holdfast-version", "idempotent-replayed", "x-request-id"]
-        {
+        for name in [
+            "etag",
+            "location",
+            "retry-after",
+            "holdfast-version",
+            "idempotent-replayed",
+            "x-request-id",
+            "ratelimit",
+            "ratelimit-policy",
+            "ratelimit-limit",
+            "ratelimit-remaining",
+            "ratelimit-reset",
+        ] {
             assert!(exposed.contains(name), "{exposed}");
         }
         let varies = |vary: &HeaderValue| vary.to_str().is_ok_and(|vary| vary.contains("origin"));

@@ -247,6 +247,44 @@ async fn wait() {
 }
 
 #[tokio::test]
+async fn room_and_admit() {
+    let mut room = Heard::of(include_str!("../lua/room.lua"), &[]).await;
+    let mut admit = Heard::of(include_str!("../lua/admit.lua"), &[]).await;
+    let rules = Rules { room: true, ..open_rules() };
+    let keys = |event| Keys::of(event).room();
+    let comes = async |heard: &mut Heard, event, customer: AccountId| {
+        let [line, room, passes, _] = keys(event);
+        heard.says(event, &[line, room, passes], &words(&[&customer, &"0.5", &60_000, &""])).await
+    };
+    let opens = async |heard: &mut Heard, event, pace: u32| {
+        let [line, room, _, doors] = keys(event);
+        heard.says(event, &[line, room, doors], &words(&[&pace, &60_000])).await
+    };
+    let (ada, ben) = (AccountId::new(), AccountId::new());
+    let far = i64::MAX / 4096;
+    let without = room.event(&open_rules()).await;
+    assert_eq!(comes(&mut room, without, ada).await, words(&[&"none", &""]));
+    assert_eq!(opens(&mut admit, without, 1).await, words(&[&"none", &""]));
+    let closed = room.event(&Rules { room_opens_ms: Some(far), ..rules.clone() }).await;
+    assert_eq!(comes(&mut room, closed, ada).await[0], "closed");
+    let early = room.event(&Rules { sale_starts_ms: Some(far), ..rules.clone() }).await;
+    assert_eq!(comes(&mut room, early, ada).await[..4], words(&[&"early", &"", &"0.5", &1]));
+    assert_eq!(opens(&mut admit, early, 1).await[0], "none");
+    let event = room.event(&rules).await;
+    assert_eq!(comes(&mut room, event, ada).await[..5], words(&[&"waiting", &"", &1, &1, &1]));
+    assert_eq!(comes(&mut room, event, ben).await[..5], words(&[&"waiting", &"", &2, &2, &2]));
+    assert_eq!(comes(&mut room, event, ada).await[..4], words(&[&"waiting", &"", &1, &1]), "a repeat");
+    assert_eq!(opens(&mut admit, event, 1).await[..4], words(&[&"admitted", &"", &1, &1]));
+    assert_eq!(opens(&mut admit, event, 0).await[2], "0", "the pace allows no more");
+    assert_eq!(comes(&mut room, event, ada).await[0], "admitted");
+    assert_eq!(comes(&mut room, event, ben).await[3], "1", "the next one");
+    comes(&mut room, EventId::new(), ada).await;
+    opens(&mut admit, EventId::new(), 1).await;
+    room.everything();
+    admit.everything();
+}
+
+#[tokio::test]
 async fn look() {
     let mut heard = Heard::of(include_str!("../lua/look.lua"), &[]).await;
     let event = heard.event(&open_rules()).await;

@@ -6,6 +6,8 @@ import {Session} from './session.js';
 /** How often a call that got no answer is made, and how long we wait in between. */
 const TRIES = 4;
 const PAUSE_MS = 400;
+/** Whoever was too fast and need not wait longer than this need not hear of it. */
+const SHORT_S = 3;
 
 /** A refusal, in the service's own words: `code` is one of a closed set, `more` has what belongs to it. */
 class Problem extends Error {
@@ -54,6 +56,7 @@ export class Api {
     if (method !== 'GET') headers['idempotency-key'] = crypto.randomUUID();
     if (body !== undefined) headers['content-type'] = 'application/json';
     let renewed = false;
+    let waited = false;
     for (let tries = 1; ; tries += 1) {
       let token = null;
       let answer;
@@ -75,9 +78,16 @@ export class Api {
         await this.session.renew(token).catch(() => {});
         continue;
       }
+      const after = Number(answer.headers.get('retry-after') ?? problem.more.retry_after ?? 0);
+      // A limit refuses before anything is done, and the repeat has the same key.
+      if (answer.status === 429 && !waited && after <= SHORT_S) {
+        waited = true;
+        await pause(Math.max(PAUSE_MS, after * 1000));
+        continue;
+      }
       const again = answer.status === 503 || problem.code === 'still_running';
       if (!again || tries === TRIES) throw problem;
-      await pause(Math.max(PAUSE_MS, Number(answer.headers.get('retry-after') ?? 0) * 1000));
+      await pause(Math.max(PAUSE_MS, after * 1000));
     }
   }
 }

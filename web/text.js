@@ -509,7 +509,9 @@ const words = {
   'problem.forbidden': 'Your account may not do this.',
   'problem.not_found': 'There is nothing here.',
   'problem.payment_refused': 'The payment provider does not take this payment. Nothing was charged.',
-  'problem.too_many_requests': 'That was too fast. Wait a moment and try again.',
+  'problem.too_many_requests': 'That was too fast. Wait a moment and try again; nothing is lost.',
+  'problem.too_many_requests.seconds': ['That was too fast. Try again in one second; nothing is lost.', 'That was too fast. Try again in {n} seconds; nothing is lost.'],
+  'problem.too_many_requests.minutes': ['That was too often. Try again in one minute; nothing is lost.', 'That was too often. Try again in {n} minutes; nothing is lost.'],
   'problem.internal': 'Something went wrong on our side. Nothing is lost; try again.',
 };
 
@@ -523,11 +525,19 @@ export function t(/** @type {string} */ key, /** @type {Record<string, any>} */ 
   return text.replace(/\{(\w+)\}/g, (blank, name) => String(values[name] ?? blank));
 }
 
+/** When somebody who was too fast may go on: seconds as they are, minutes rounded up, so that nobody comes too early. */
+function tellWait(/** @type {number} */ seconds) {
+  if (!seconds) return t('problem.too_many_requests');
+  return seconds < 90 ? t('problem.too_many_requests.seconds', {n: seconds})
+    : t('problem.too_many_requests.minutes', {n: Math.ceil(seconds / 60)});
+}
+
 /** What to tell somebody whose call was refused. */
 export function tellProblem(/** @type {any} */ problem) {
   if (problem.code === 'invalid_request' && problem.more?.errors) {
     return problem.more.errors.map(({field, message}) => `${field} ${message}`).join('; ');
   }
+  if (problem.code === 'too_many_requests') return tellWait(problem.more?.retry_after);
   const key = `problem.${problem.code}`;
   return words[key] === undefined ? problem.message : t(key, problem.more);
 }

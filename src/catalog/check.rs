@@ -19,6 +19,7 @@ const LONGEST_DESCRIPTION: usize = 10_000;
 const LONGEST_KEY: usize = 40;
 const LONGEST_HOLD_SECONDS: i64 = 24 * 60 * 60;
 const LONGEST_OFFER_SECONDS: i64 = 7 * 24 * 60 * 60;
+const LONGEST_ROOM_MINUTES: i64 = 24 * 60;
 const LONGEST_CUTOFF_SECONDS: i64 = 365 * 24 * 60 * 60;
 
 /// Collects faults.
@@ -98,6 +99,7 @@ pub fn event(form: &NewEvent, faults: &mut Faults) {
     faults.number("hold_seconds", form.hold_seconds, 1, LONGEST_HOLD_SECONDS);
     faults.number("offer_seconds", form.offer_seconds, 1, LONGEST_OFFER_SECONDS);
     faults.number("waitlist_cutoff_seconds", form.waitlist_cutoff_seconds, 0, LONGEST_CUTOFF_SECONDS);
+    faults.number("room_minutes", form.room_minutes, 0, LONGEST_ROOM_MINUTES);
     faults.number("price", form.price, 0, MOST);
 }
 
@@ -141,6 +143,7 @@ pub fn patch(patch: &EventPatch, now: &super::Event, faults: &mut Faults) {
     moments(starts, patch.ends_at.unwrap_or(now.ends_at), sale, faults);
     faults.number("max_per_customer", patch.max_per_customer.flatten(), 1, 1_000_000);
     faults.number("offer_seconds", patch.offer_seconds.flatten(), 1, LONGEST_OFFER_SECONDS);
+    faults.number("room_minutes", patch.room_minutes.flatten(), 0, LONGEST_ROOM_MINUTES);
     faults.number("waitlist_cutoff_seconds", patch.waitlist_cutoff_seconds, 0, LONGEST_CUTOFF_SECONDS);
 }
 

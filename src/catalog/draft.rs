@@ -41,7 +41,7 @@ impl Catalog {
                 "update events set title = $2, description = $3, venue = $4, starts_at = $5, ends_at = $6,
                         sale_starts_at = $7, sale_ends_at = $8, currency = $9, max_per_customer = $10,
                         hold_seconds = $11, orphan_rule = $12, seats = $13, waitlist = $14, offer_seconds = $15,
-                        waitlist_cutoff_seconds = $16
+                        waitlist_cutoff_seconds = $16, room_minutes = $17
                   where id = $1 and state = 'draft' returning *",
             )
             .bind(id)
@@ -60,6 +60,7 @@ impl Catalog {
             .bind(form.waitlist.unwrap_or(true))
             .bind(form.offer_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(form.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(CUTOFF))
+            .bind(form.room_minutes.and_then(|minutes| i32::try_from(minutes).ok()))
             .fetch_optional(&mut *tx)
             .await?;
             let event = event.ok_or(CatalogError::NotADraft)?;

@@ -59,6 +59,8 @@ pub struct NewEvent {
     pub total_tickets: Option<i64>,
     /// The price of the short form, in minor units; free of charge where it is left out.
     pub price: Option<i64>,
+    /// Entered through a waiting room that opens so many minutes before the sale; without one where it is left out.
+    pub room_minutes: Option<i64>,
     /// Prepared, and seen by nobody else until it is published.
     pub draft: Option<bool>,
 }
@@ -161,6 +163,9 @@ pub struct EventPatch {
     #[serde(default, deserialize_with = "given_number")]
     #[schema(value_type = Option<i64>)]
     pub offer_seconds: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "given_number")]
+    #[schema(value_type = Option<i64>)]
+    pub room_minutes: Option<Option<i64>>,
     pub orphan_rule: Option<bool>,
     pub waitlist: Option<bool>,
     pub waitlist_cutoff_seconds: Option<i64>,
@@ -187,6 +192,7 @@ impl EventPatch {
             ("sale_ends_at", self.sale_ends_at.is_some()),
             ("max_per_customer", self.max_per_customer.is_some()),
             ("offer_seconds", self.offer_seconds.is_some()),
+            ("room_minutes", self.room_minutes.is_some()),
             ("orphan_rule", self.orphan_rule.is_some()),
             ("waitlist", self.waitlist.is_some()),
             ("waitlist_cutoff_seconds", self.waitlist_cutoff_seconds.is_some()),

@@ -58,6 +58,9 @@ pub struct Event {
     pub offer_seconds: Option<u32>,
     /// The list closes this long before the event.
     pub waitlist_cutoff_seconds: u32,
+    /// An on-sale that is entered through a waiting room, which opens so many minutes before the sale; `None`: there
+    /// is none.
+    pub room_minutes: Option<u32>,
     /// Parties wait: what comes free is theirs before it is everybody's.
     pub waits: bool,
     pub state: EventState,
@@ -91,6 +94,7 @@ impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Event {
             waitlist: row.try_get("waitlist")?,
             offer_seconds: count("offer_seconds")?,
             waitlist_cutoff_seconds: count("waitlist_cutoff_seconds")?.unwrap_or(0),
+            room_minutes: count("room_minutes")?,
             waits: row.try_get("waits")?,
             state: row.try_get("state")?,
             epoch: row.try_get("epoch")?,
@@ -100,6 +104,12 @@ impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Event {
 }
 
 impl Event {
+    /// When the waiting room opens, if there is one and the sale has a beginning.
+    #[must_use]
+    pub fn room_opens_at(&self) -> Option<OffsetDateTime> {
+        Some(self.sale_starts_at? - Duration::minutes(self.room_minutes?.into()))
+    }
+
     /// When the sale ends, if anything says so.
     #[must_use]
     pub fn sale_end(&self) -> Option<OffsetDateTime> {
@@ -192,8 +202,8 @@ impl Catalog {
             let made: Option<(i32,)> = sqlx::query_as(
                 "insert into events (id, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at,
                         sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats, waitlist, offer_seconds,
-                        waitlist_cutoff_seconds, state)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                        waitlist_cutoff_seconds, state, room_minutes)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
                  on conflict (id) do nothing
                  returning number",
             )
@@ -215,6 +225,7 @@ impl Catalog {
             .bind(form.offer_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(form.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(CUTOFF))
             .bind(if form.is_draft() { EventState::Draft } else { EventState::Published })
+            .bind(form.room_minutes.and_then(|minutes| i32::try_from(minutes).ok()))
             .fetch_optional(&mut *tx)
             .await?;
             if made.is_some() {
@@ -331,7 +342,8 @@ impl Catalog {
                         orphan_rule = coalesce($14, orphan_rule),
                         waitlist = coalesce($15, waitlist),
                         offer_seconds = case when $16 then $17 else offer_seconds end,
-                        waitlist_cutoff_seconds = coalesce($18, waitlist_cutoff_seconds)
+                        waitlist_cutoff_seconds = coalesce($18, waitlist_cutoff_seconds),
+                        room_minutes = case when $19 then $20 else room_minutes end
                   where id = $1 returning *",
             )
             .bind(id)
@@ -352,6 +364,8 @@ impl Catalog {
             .bind(patch.offer_seconds.is_some())
             .bind(patch.offer_seconds.flatten().and_then(|seconds| i32::try_from(seconds).ok()))
             .bind(patch.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
+            .bind(patch.room_minutes.is_some())
+            .bind(patch.room_minutes.flatten().and_then(|minutes| i32::try_from(minutes).ok()))
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(CatalogError::NotFound)?;

@@ -129,6 +129,7 @@ enum By {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
+    #[param(inline)]
     by: By,
 }
 

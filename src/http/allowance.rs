@@ -69,7 +69,8 @@ impl Allowance {
         };
         let memory = match (method.as_str(), route) {
             // Stripe's events carry an id of their own, and the inbox keeps it.
-            (_, "/v1/webhooks/stripe" | PREVIEW) => Memory::Nowhere,
+            // Coming to a waiting room again changes nothing.
+            (_, "/v1/webhooks/stripe" | "/v1/events/{id}/room" | PREVIEW) => Memory::Nowhere,
             ("POST", "/v1/events/{id}/holds") | ("DELETE", "/v1/holds/{id}") => Memory::Redis,
             ("POST" | "PATCH" | "PUT" | "DELETE", route) if route.starts_with("/v1/") => Memory::Postgres,
             _ => Memory::Nowhere,

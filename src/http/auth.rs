@@ -13,8 +13,10 @@ use super::extract::Json;
 use super::idempotency::Operation;
 use super::me::AccountBody;
 use super::problem::{Problem, ProblemBody};
-use crate::accounts::{Accounts, SignedIn};
+use super::visitor::Visitor;
+use crate::accounts::{Accounts, AccountsError, SignedIn};
 use crate::ids::AccountId;
+use crate::limits::Limits;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -94,15 +96,27 @@ async fn register(
 }
 
 /// Signs in.
+///
+/// Whoever fails too often at one address has to wait, and so does whoever fails too often from one place. What
+/// succeeds is not counted.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, description = "Signed in", body = TokensBody),
     (status = 401, description = "`bad_credentials`", body = ProblemBody),
 ))]
 async fn login(
     State(accounts): State<Accounts>,
+    State(limits): State<Limits>,
+    visitor: Visitor,
     Json(who): Json<Login>,
 ) -> Result<Json<TokensBody>, Problem> {
-    Ok(Json(accounts.login(&who.email, &who.password).await?.into()))
+    let attempt = limits.attempt(&who.email, visitor.0).await?;
+    let answer = accounts.login(&who.email, &who.password).await;
+    match &answer {
+        Ok(_) => attempt.succeeded().await,
+        Err(AccountsError::BadCredentials) => drop(attempt),
+        Err(_) => attempt.was_not_made().await,
+    }
+    Ok(Json(answer?.into()))
 }
 
 /// Trades a refresh token for new tokens.

@@ -5,10 +5,12 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::limit;
 use super::problem::{Code, FieldFault, Problem};
 use crate::accounts::AccountsError;
 use crate::catalog::{CatalogError, Chart};
 use crate::ids::Ordinal;
+use crate::limits::AttemptError;
 use crate::orders::{OrdersError, RefusedSeat};
 use crate::payments::PaymentsError;
 use crate::seats::{HoldRefusal, SeatsError};
@@ -70,6 +72,15 @@ impl From<WaitlistError> for Problem {
             WaitlistError::Catalog(error) => error.into(),
             WaitlistError::Seats(error) => error.into(),
             WaitlistError::Outage(cause) => Self::outage(cause),
+        }
+    }
+}
+
+impl From<AttemptError> for Problem {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Refused(refusal) => limit::refused(&refusal),
+            AttemptError::Away(cause) => Self::outage(cause),
         }
     }
 }

@@ -88,6 +88,11 @@ pub struct EventBody {
     hold_seconds: Option<u32>,
     /// Whether a choice that would strand a single seat is refused.
     orphan_rule: bool,
+    /// Entered through a waiting room that opens so many minutes before the sale; null where there is none.
+    room_minutes: Option<u32>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    room_opens_at: Option<OffsetDateTime>,
     /// Whether one can wait for seats, when there are none.
     waitlist: bool,
     /// Whether one can join the waiting list now.
@@ -103,6 +108,7 @@ pub struct EventBody {
 impl EventBody {
     pub(super) fn of(event: Event, free: Option<u32>) -> Self {
         let now = OffsetDateTime::now_utc();
+        let room_opens_at = event.room_opens_at();
         Self {
             status: EventStatus::of(&event, free, now),
             waitlist_open: event.waitlist_is_open(now),
@@ -118,6 +124,8 @@ impl EventBody {
             max_per_customer: event.max_per_customer,
             hold_seconds: event.hold_seconds,
             orphan_rule: event.orphan_rule,
+            room_minutes: event.room_minutes,
+            room_opens_at,
             waitlist: event.waitlist,
             offer_seconds: event.offer_seconds,
             waitlist_cutoff_seconds: event.waitlist_cutoff_seconds,

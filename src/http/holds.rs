@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -17,11 +17,12 @@ use super::extract::{Customer, Json, Path};
 use super::idempotency::Operation;
 use super::problem::{Code, Problem, ProblemBody};
 use super::request_id::RequestId;
+use super::room;
 use super::waitlist::{self, EntryBody};
 use super::wish::{HoldWish, Waits};
 use crate::catalog::Chart;
 use crate::ids::{EntryId, EventId, HoldId, OrderId};
-use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Released, SeatsError, Via};
+use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Released, SeatsError};
 use crate::waitlist::{Join, WaitlistError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -119,13 +120,15 @@ impl HeldSeat {
 /// ones stay held.
 #[utoipa::path(
     post, path = "/v1/events/{id}/holds", tag = "holds", security(("bearer" = [])),
-    params(("id" = EventId, Path)), request_body = HoldWish,
+    params(("id" = EventId, Path), ("Admission" = Option<String>, Header, description = "Of the event's waiting room, where it has one")),
+    request_body = HoldWish,
     responses(
         (status = 201, description = "The seats are held until `expires_at`", body = HoldBody,
          headers(("Location" = String, description = "The hold"))),
         (status = 202, description = "Sold out, and on the waiting list, as `if_sold_out` asked for", body = EntryBody),
         (status = 409, description = "`seats_unavailable` with `seats: [{id, reason}]`, `sold_out` with `waitlist_open`, \
             `limit_exceeded`, `sale_closed`, `still_running`", body = ProblemBody),
+        (status = 403, description = "`not_admitted`: the event has a waiting room", body = ProblemBody),
         (status = 410, description = "`hold_expired`: the hold to replace is over", body = ProblemBody),
         (status = 422, description = "`unknown_seats` with `seats: [id]`, or `invalid_request`", body = ProblemBody),
     ),
@@ -135,6 +138,7 @@ async fn take(
     customer: Customer,
     operation: Operation,
     Path(event): Path<EventId>,
+    headers: HeaderMap,
     Json(wish): Json<HoldWish>,
 ) -> Result<Response, Problem> {
     let chart = app.catalog.chart(event).await?;
@@ -145,7 +149,7 @@ async fn take(
         owner: customer.id(),
         replaces: wish.replaces(&chart)?,
         what: wish.read(&chart)?,
-        via: Via::Public,
+        via: room::via(&app, &headers, event, customer.id()),
     };
     let held = match app.engine.hold(&ask).await {
         Err(SeatsError::Refused(refusal)) => return refused(&app, &ask, refusal, waits, &chart).await,

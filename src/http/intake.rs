@@ -20,6 +20,10 @@ use crate::accounts::Role;
 /// A body that trickles slower than this is not worth the memory that waits for it.
 const ARRIVAL: Duration = Duration::from_secs(20);
 
+/// What a layer before this one has spent of the route's time already.
+#[derive(Debug, Clone, Copy)]
+pub struct Spent(pub Duration);
+
 /// Reads the body, within the route's size and a bounded time.
 pub async fn receive(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -53,6 +57,8 @@ pub async fn hurry(request: Request, next: Next) -> Response {
     let Some(time) = Allowance::of(&request).time else {
         return next.run(request).await;
     };
+    let spent = request.extensions().get::<Spent>().map_or(Duration::ZERO, |spent| spent.0);
+    let time = time.saturating_sub(spent);
     match tokio::time::timeout(time, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => Problem::outage(format_args!("no answer within {time:?}")).into_response(),

@@ -110,6 +110,7 @@ pub fn cross_origin(allowed: &[Origin]) -> Option<CorsLayer> {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("admission"),
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
         ])
@@ -119,6 +120,11 @@ pub fn cross_origin(allowed: &[Origin]) -> Option<CorsLayer> {
             header::RETRY_AFTER,
             HeaderName::from_static("holdfast-version"),
             HeaderName::from_static("idempotent-replayed"),
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("ratelimit-limit"),
+            HeaderName::from_static("ratelimit-remaining"),
+            HeaderName::from_static("ratelimit-reset"),
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_hours(1));

@@ -21,6 +21,7 @@ pub mod idempotency;
 mod intake;
 mod json;
 mod layers;
+mod limit;
 mod live;
 mod me;
 mod openapi;
@@ -29,9 +30,11 @@ mod pages;
 pub mod pagination;
 pub mod problem;
 pub mod request_id;
+mod room;
 mod state;
 mod system;
 mod tickets;
+mod visitor;
 mod waitlist;
 mod webhooks;
 mod wish;
@@ -65,6 +68,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_log::routes())
         .merge(tickets::routes())
         .merge(waitlist::routes())
+        .merge(room::routes())
         .merge(system::routes())
 }
 
@@ -85,6 +89,8 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), idempotency::remember))
         .layer(from_fn(intake::hurry))
         .layer(from_fn(intake::receive))
+        // Whoever calls too often is refused before anything is read, remembered or asked.
+        .layer(from_fn_with_state(app.clone(), limit::enforce))
         .layer(from_fn_with_state(app.clone(), extract::identify))
         .layer(from_fn(layers::only_problems))
         .layer(CatchPanicLayer::custom(layers::panicked))

@@ -52,6 +52,9 @@ kept, so a repeat tries again.
 **Amounts** are integers in the currency's smallest unit. **Times** are RFC 3339 in UTC. **Lists** come in \
 pages: pass `next` back as `cursor` until it is null.
 
+**Limits.** Calls are counted by account and by address. Limited calls say in `RateLimit-Policy` and `RateLimit` (and \
+in `RateLimit-Limit`, `-Remaining` and `-Reset`) how much is left; a refused one is 429 with `Retry-After` and did nothing.
+
 **Refusals** are `application/problem+json` with one of these codes:
 
 | status | code | meaning |
@@ -65,6 +68,11 @@ pub fn finish(api: &OpenApi) -> Value {
     for (name, description) in SHARED {
         document["components"]["responses"][name] = problem_response(description);
     }
+    document["components"]["responses"]["429"]["headers"] = json!({
+        "Retry-After": said("Seconds until one more call is answered", "integer"),
+        "RateLimit-Policy": said("The limits that this call counts against: `\"hold\";q=30;w=10` is 30 calls in 10 seconds", "string"),
+        "RateLimit": said("What is left of each: `\"hold\";r=0;t=1`, and in how many seconds there is more", "string"),
+    });
     let Some(paths) = document["paths"].as_object_mut() else { return document };
     for (path, item) in paths {
         for (method, call) in item.as_object_mut().into_iter().flatten() {
@@ -75,6 +83,8 @@ pub fn finish(api: &OpenApi) -> Value {
     }
     document
 }
+
+const WEBHOOK: &str = "/v1/webhooks/stripe";
 
 /// Refusals that any call may meet, by the name they are referred to.
 const SHARED: [(&str, &str); 12] = [
@@ -91,6 +101,10 @@ const SHARED: [(&str, &str); 12] = [
     ("500", "A mistake of ours"),
     ("503", "Something we need cannot answer right now; nothing was lost, come back after Retry-After"),
 ];
+
+fn said(description: &str, kind: &str) -> Value {
+    json!({"description": description, "schema": {"type": kind}})
+}
 
 fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
     call.insert("operationId".to_owned(), operation_id(method, path).into());
@@ -114,6 +128,8 @@ fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
         "400" | "408" | "413" | "415" => has_body,
         "409" => is_change,
         "422" => is_change || has_query,
+        // Stripe's news is never too much.
+        "429" => path != WEBHOOK,
         _ => true,
     };
     for (status, _) in SHARED.into_iter().filter(|(status, _)| applies(status)) {
@@ -122,7 +138,7 @@ fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
             .entry(status)
             .or_insert_with(|| json!({"$ref": format!("#/components/responses/{status}")}));
     }
-    if is_change && path != "/v1/webhooks/stripe" {
+    if is_change && path != WEBHOOK {
         let parameters = call.entry("parameters").or_insert_with(|| json!([]));
         parameters.as_array_mut().expect("parameters are a list").push(json!({
             "name": "Idempotency-Key",

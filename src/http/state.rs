@@ -11,7 +11,9 @@ use crate::accounts::Accounts;
 use crate::app::App;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::orders::Desk;
+use crate::room::Rooms;
 use crate::seats::{Engine, Pictures};
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
@@ -25,11 +27,13 @@ pub struct AppState {
     pub redis: Redis,
     pub metrics: Metrics,
     pub accounts: Accounts,
+    pub limits: Limits,
     pub catalog: Catalog,
     pub engine: Engine,
     pub pictures: Pictures,
     pub desk: Desk,
     pub waitlist: Waitlist,
+    pub rooms: Rooms,
     pub once: Once,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
@@ -45,11 +49,13 @@ impl From<App> for AppState {
             redis: app.redis,
             metrics: app.metrics,
             accounts: app.accounts,
+            limits: app.limits,
             catalog: app.catalog,
             engine: app.engine,
             pictures: app.pictures,
             desk: app.desk,
             waitlist: app.waitlist,
+            rooms: app.rooms,
             closing: app.closing,
         }
     }

@@ -159,7 +159,8 @@ impl Desk {
             hold_ms: event.hold_seconds.map(|seconds| i64::from(seconds) * 1000),
             closed: event.state == EventState::Cancelled,
             hooks: false,
-            room: false,
+            room: event.room_minutes.is_some(),
+            room_opens_ms: event.room_opens_at().map(millis),
         }
     }
 

@@ -139,7 +139,9 @@ impl Engine {
         let began = Instant::now();
         let held = self.settle(ask).await;
         Metrics::time(&self.metrics.hold_seconds, began.elapsed());
-        Metrics::count(&self.metrics.holds, outcome(&held));
+        let outcome = outcome(&held);
+        self.pulse.note(began.elapsed(), outcome != "outage");
+        Metrics::count(&self.metrics.holds, outcome);
         held
     }
 

@@ -32,6 +32,11 @@ impl Keys {
         self.named("diary")
     }
 
+    /// The waiting room: the line, how far it is, who was let in, and when.
+    pub fn room(&self) -> [String; 4] {
+        ["line", "room", "passes", "doors"].map(|name| self.named(name))
+    }
+
     /// Where a script puts two planes together.
     pub fn scratch(&self) -> String {
         self.named("scratch")

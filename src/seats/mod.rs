@@ -14,7 +14,9 @@ mod offer;
 mod operate;
 mod picture;
 mod planes;
+mod pulse;
 mod reply;
+mod room;
 mod scripts;
 mod sweep;
 mod watch;
@@ -32,9 +34,12 @@ pub use self::offer::{News, OfferAsk, Offered, Passed, Places};
 pub use self::operate::{Repair, Rules, Truth};
 pub use self::picture::{Follower, Pictures};
 pub use self::planes::{Counts, Planes, SeatState, View};
+pub use self::pulse::Beat;
+pub use self::room::{LetIn, Stand};
 pub use self::sweep::Swept;
 pub use self::watch::{Change, Start};
 
+use self::pulse::Pulse;
 use self::scripts::Scripts;
 use self::written::Written;
 use crate::ids::Ordinal;
@@ -63,12 +68,26 @@ pub struct Engine {
     written: Arc<Written>,
     metrics: Metrics,
     timing: Timing,
+    pulse: Arc<Pulse>,
 }
 
 impl Engine {
     #[must_use]
     pub fn new(redis: Redis, metrics: Metrics, timing: Timing) -> Self {
-        Self { redis, scripts: Arc::default(), written: Arc::default(), metrics, timing }
+        Self {
+            redis,
+            scripts: Arc::default(),
+            written: Arc::default(),
+            metrics,
+            timing,
+            pulse: Arc::default(),
+        }
+    }
+
+    /// How quickly this node's holds are answered right now.
+    #[must_use]
+    pub fn pulse(&self) -> Beat {
+        self.pulse.beat()
     }
 
     #[must_use]

@@ -22,6 +22,8 @@ pub struct Rules {
     pub hooks: bool,
     /// Holds are for those who came through the waiting room.
     pub room: bool,
+    /// When that room opens; `None`: it is open.
+    pub room_opens_ms: Option<i64>,
 }
 
 /// What Postgres says of a seat.
@@ -164,7 +166,7 @@ impl Engine {
     }
 
     /// The rules as the scripts read them; an empty text is none.
-    pub(super) fn fields(&self, rules: &Rules) -> [(&'static str, String); 8] {
+    pub(super) fn fields(&self, rules: &Rules) -> [(&'static str, String); 9] {
         let moment = |ms: Option<i64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
         let flag = |on: bool| u8::from(on).to_string();
         [
@@ -176,6 +178,7 @@ impl Engine {
             ("closed", flag(rules.closed)),
             ("hooks", flag(rules.hooks)),
             ("room", flag(rules.room)),
+            ("room_opens", moment(rules.room_opens_ms)),
         ]
     }
 }

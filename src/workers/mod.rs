@@ -6,6 +6,7 @@
 mod accounts;
 pub mod audit;
 mod pictures;
+mod room;
 mod sweeper;
 mod tidy;
 mod waitlist;
@@ -52,6 +53,7 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     }));
     loops.spawn(accounts::learn(app.clone(), stop.clone()));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
+    loops.spawn(room::run(app.clone(), stop.clone()));
     loops.spawn(waitlist::run(app.clone(), stop.clone()));
     loops.spawn(pictures::watch(app.clone(), stop.clone()));
     loops.spawn(pictures::reconcile(app.clone(), stop.clone()));

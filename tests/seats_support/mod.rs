@@ -282,6 +282,7 @@ pub fn open_rules() -> Rules {
         closed: false,
         hooks: false,
         room: false,
+        room_opens_ms: None,
     }
 }
 

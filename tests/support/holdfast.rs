@@ -74,7 +74,11 @@ impl Holdfast {
 
     /// An open house whose servers may be killed without harm to other tests.
     pub async fn with_its_own_stack() -> Self {
-        Self::open(servers::start(true).await, |_| {}).await
+        Self::with_its_own_stack_and(|_| {}).await
+    }
+
+    pub async fn with_its_own_stack_and(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open(servers::start(true).await, change).await
     }
 
     async fn open(stack: Stack, change: impl FnOnce(&mut Config)) -> Self {
@@ -105,6 +109,8 @@ impl Holdfast {
         config.stripe_publishable_key = Some(PUBLISHABLE_KEY.to_owned());
         config.stripe_api_url = Some(sandbox.url());
         config.stripe_creates_per_second = 1000;
+        // A test's customers are many and quick, and all of them are this machine. Limits have tests of their own.
+        config.rate_limits = "off".parse().expect("a setting");
         change(&mut config);
 
         let node = Node::start(config.clone(), listener).await;
