@@ -34,6 +34,7 @@ function facts(event) {
     ['draft.ends', moment(event.ends_at, 'draft.unsaid')],
     ['draft.limit', event.max_per_customer === null ? t('draft.no-limit') : count(event.max_per_customer)],
     ['draft.orphan-rule', t(event.orphan_rule ? 'draft.yes' : 'draft.no')], ['draft.waitlist', t(event.waitlist ? 'draft.yes' : 'draft.no')],
+    ['draft.room', event.room_minutes === null ? t('draft.no') : t('draft.room-opens', {n: event.room_minutes})],
   ];
   return h('section', {class: 'panel', 'aria-labelledby': 'facts'}, h('h2', {id: 'facts'}, t('new.facts')),
     h('table', {}, h('tbody', {}, rows.map(([key, value]) => h('tr', {}, h('th', {scope: 'row'}, t(key)), h('td', {}, value))))));

@@ -33,6 +33,7 @@ const FACTS = [
 const RULES = [
   {name: 'sale_starts_at', words: 'new.sale-starts', kind: 'moment', props: MOMENT, empty: null},
   {name: 'sale_ends_at', words: 'new.sale-ends', kind: 'moment', props: MOMENT, empty: null},
+  {name: 'room_minutes', words: 'new.room', kind: 'number', props: NUMBER, empty: null},
   {name: 'max_per_customer', words: 'new.limit', kind: 'number', props: NUMBER, empty: null},
   {name: 'offer_seconds', words: 'new.offer', kind: 'minutes', props: MINUTES, empty: null},
   {name: 'waitlist_cutoff_seconds', words: 'new.cutoff', kind: 'minutes', props: MINUTES},

@@ -21,7 +21,7 @@ const FIELDS = {
   title: 'log.field-title', description: 'log.field-description', venue: 'log.field-venue', starts_at: 'log.field-starts',
   ends_at: 'log.field-ends', sale_starts_at: 'log.field-sale-starts', sale_ends_at: 'log.field-sale-ends',
   max_per_customer: 'log.field-limit', offer_seconds: 'log.field-offer', orphan_rule: 'log.field-orphan-rule',
-  waitlist: 'log.field-waitlist', waitlist_cutoff_seconds: 'log.field-cutoff',
+  waitlist: 'log.field-waitlist', waitlist_cutoff_seconds: 'log.field-cutoff', room_minutes: 'log.field-room',
 };
 
 /** A line of a newer service than this page is still a line: what has no words yet is shown as it is. */
