@@ -46,7 +46,7 @@ async fn an_event_is_prepared_unseen_changed_published_and_then_bought() {
     page.sees("Nobody sees it but you").await;
     page.sees("Second Idea").await;
     page.sees("296 places.").await;
-    page.click("link", "Edit").await;
+    page.click("link", "Change the draft").await;
     page.click("radio", "Rows of seats").await;
     page.type_into("textbox", "Currency", "usd").await;
     page.click("button", "Remove section 2").await;
@@ -193,7 +193,7 @@ async fn a_seat_that_a_customer_holds_is_not_given_away_and_says_so() {
     page.type_into("textbox", "Guest’s name", "Grace Guest").await;
     page.type_into("textbox", "Guest’s e-mail", "grace@example.com").await;
     // The page has not heard of it when the button is pressed.
-    page.eval::<Value>("(document.querySelector('seat-map').picture.apply = () => {}, null)").await;
+    page.eval::<Value>("(document.querySelector('seat-map').picture.dispatchEvent = () => true, null)").await;
     holdfast.customer().await.holds_seats(event, &["stalls-A-2"]).await.expect(201);
     page.click("button", "Give 2 seats").await;
     page.sees("Not all of these seats can be had.").await;

@@ -259,6 +259,7 @@ const words = {
   'draft.later': 'This comes with the sale: the event is a draft so far.',
   'draft.publish': 'Publish',
   'draft.publish-says': 'Once it is published everybody sees it, and its places stay as they are.',
+  'draft.edit': 'Change the draft',
   'draft.discard': 'Throw away',
   'draft.discard-says': '“{title}” is gone then, with its places. This cannot be undone.',
   'draft.discard-sure': 'Throw the draft away',

@@ -20,7 +20,7 @@ export async function showDraft(page, event) {
   }, 'main');
   page.show(saleHead(event, t('status.draft')), h('p', {class: 'notice', role: 'status'}, t('draft.says')),
     event.description && h('p', {}, event.description),
-    h('div', {class: 'row'}, publish, h('a', {class: 'button', href: `/organise/${event.id}/edit`}, t('sale.edit')),
+    h('div', {class: 'row'}, publish, h('a', {class: 'button', href: `/organise/${event.id}/edit`}, t('draft.edit')),
       button(page, t('draft.discard'), async () => askToDiscard(page, event), 'plain')),
     h('p', {class: 'quiet'}, t('draft.publish-says')),
     h('div', {class: 'columns'}, facts(event), places(event)), map);
