@@ -51,6 +51,10 @@ async fn a_draft_is_its_organisers_alone_until_it_is_published() {
     let drawing = organiser.get(&format!("{own}/seats")).await.expect(200);
     assert_eq!(drawing["sections"][0]["rows"][0]["seats"].as_array().map(Vec::len), Some(5));
 
+    let cancelled = organiser.post(&format!("{own}/cancel"), json!({})).await;
+    assert_eq!((cancelled.status, cancelled.code()), (409, "not_published"));
+    assert_eq!(anyone.get("/v1/events").await.expect(200)["items"], json!([]), "nobody hears of it");
+
     let published = organiser.post(&format!("{own}/publish"), json!({})).await.expect(200);
     assert_eq!(published["status"], "on_sale");
     organiser.post(&format!("{own}/publish"), json!({})).await.expect(200);

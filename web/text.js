@@ -344,7 +344,7 @@ const words = {
   'calling-off.nothing': 'Everything is called off. There was no payment to give back.',
 
   'block.title': 'Seats',
-  'block.how': 'Choose free seats to take them out of the sale, or blocked ones to put them back.',
+  'block.how': 'Choose free seats to take them out of the sale, blocked ones to put them back, or either to give them to a guest.',
   'block.reason': 'Reason',
   'block.block': ['Block {n} seat', 'Block {n} seats'],
   'block.unblock': ['Put {n} seat on sale', 'Put {n} seats on sale'],

@@ -280,7 +280,10 @@ async fn change(
 #[utoipa::path(
     post, path = "/v1/admin/events/{id}/cancel", tag = "admin", security(("bearer" = [])),
     params(("id" = EventId, Path)),
-    responses((status = 200, description = "The event, cancelled", body = EventBody)),
+    responses(
+        (status = 200, description = "The event, cancelled", body = EventBody),
+        (status = 409, description = "`not_published`: a draft is thrown away instead", body = ProblemBody),
+    ),
 )]
 async fn cancel(
     State(app): State<AppState>,
@@ -288,7 +291,11 @@ async fn cancel(
     Path(id): Path<EventId>,
 ) -> Result<Json<EventBody>, Problem> {
     own_event(&app, &organiser, id).await?;
-    Ok(Json(EventBody::of(app.desk.cancel_event(id, organiser.id()).await?, None)))
+    let event = app.desk.cancel_event(id, organiser.id()).await?;
+    if event.state == EventState::Draft {
+        return Err(Code::NotPublished.detail("A draft is thrown away instead."));
+    }
+    Ok(Json(EventBody::of(event, None)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

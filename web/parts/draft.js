@@ -43,7 +43,7 @@ function facts(event) {
 function places(event) {
   const prices = new Map(event.categories.map(({key, name, price}) => [key, `${name} · ${money(price, event.currency)}`]));
   const parts = [...event.sections.map((part) => ({...part, size: part.seats})), ...event.areas.map((part) => ({...part, size: part.capacity}))];
-  return h('section', {class: 'panel', 'aria-labelledby': 'parts'}, h('h2', {id: 'parts'}, t('new.places')),
+  return h('section', {class: 'panel parts', 'aria-labelledby': 'parts'}, h('h2', {id: 'parts'}, t('new.places')),
     numbers(['draft.part', 'draft.price', 'draft.seats'], parts.map(({name, category, size}) => [name, prices.get(category) ?? category, count(size)])));
 }
 
