@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{Config, Refused};
 use crate::limits::Limits;
+use crate::mail::{BadAddress, Postman};
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
 use crate::room::Rooms;
@@ -36,6 +37,8 @@ pub struct App {
     pub desk: Desk,
     pub waitlist: Waitlist,
     pub rooms: Rooms,
+    /// Carries letters; nobody does when mail is off.
+    pub postman: Option<Postman>,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -89,6 +92,12 @@ impl App {
             redis.clone(),
             metrics.clone(),
         );
+        let faults_of_mail =
+            |faults: Vec<BadAddress>| Refused(faults.iter().map(ToString::to_string).collect());
+        let postman = config.postman().map_err(faults_of_mail)?;
+        if postman.as_ref().is_some_and(Postman::tells_its_password) {
+            tracing::warn!("SMTP_URL sends its password in the open: use smtps:// or ?tls=required");
+        }
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
         }
@@ -105,6 +114,7 @@ impl App {
             desk,
             waitlist,
             rooms,
+            postman,
             closing: CancellationToken::new(),
         })
     }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::limits;
+use crate::mail::{BadAddress, Postman};
 
 /// What happens to an order when its payment is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -180,6 +181,19 @@ pub struct Config {
     #[arg(long, env = "RECONCILE_SECONDS", default_value_t = 30)]
     pub reconcile_seconds: u32,
 
+    /// The server that letters go to: smtp://user:password@host:port?tls=required, or smtps://… Not set: mail is off, and
+    /// letters are marked as skipped; in `dev`, the mailbox.
+    #[arg(long, env = "SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<SecretString>,
+
+    /// Who letters are from: "Tickets <no-reply@tickets.example>". Needed with SMTP_URL, since servers refuse strangers.
+    #[arg(long, env = "MAIL_FROM")]
+    pub mail_from: Option<String>,
+
+    /// Seconds that the SMTP server may take to let us in, and again to take a letter. It holds up nothing but letters.
+    #[arg(long, env = "SMTP_SECONDS", default_value_t = 20)]
+    pub smtp_seconds: u32,
+
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -231,7 +245,20 @@ impl Config {
             !hooks.is_empty() && hooks.split(',').any(|one| one.trim().len() < 16),
             "is weak: each secret needs 16 characters or more",
         );
+        let mail_faults = self.postman().err().unwrap_or_default();
+        faults.extend(mail_faults.into_iter().map(|fault| format!("  {fault}")));
         if faults.is_empty() { Ok(()) } else { Err(Refused(faults)) }
+    }
+
+    /// Who carries letters; nobody when mail is off.
+    ///
+    /// # Errors
+    /// When SMTP_URL names no server, and when MAIL_FROM names no sender.
+    pub fn postman(&self) -> Result<Option<Postman>, Vec<BadAddress>> {
+        let Some(server) = &self.smtp_url else { return Ok(None) };
+        let from = self.mail_from.as_deref().unwrap_or_default();
+        let patience = Duration::from_secs(self.smtp_seconds.into());
+        Postman::new(server.expose_secret(), from, patience).map(Some)
     }
 
     fn faults_in_durations(&self) -> Vec<String> {
@@ -247,6 +274,7 @@ impl Config {
             ("RECONCILE_SECONDS", self.reconcile_seconds),
             ("STRIPE_CREATES_PER_SECOND", self.stripe_creates_per_second),
             ("DATABASE_CONNECTIONS", self.database_connections),
+            ("SMTP_SECONDS", self.smtp_seconds),
         ] {
             if value == 0 {
                 faults.push(format!("  {name}: must be more than 0"));

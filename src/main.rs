@@ -103,7 +103,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Dev(dev) => dev::run(dev).await,
+        Command::Dev(dev) => Box::pin(dev::run(dev)).await,
         Command::Serve(config) => serve(config).await,
         Command::Migrate(config) => migrate(&config).await,
         Command::Sandbox(args) => run_sandbox(args).await,

@@ -87,6 +87,25 @@ impl Money {
     }
 }
 
+/// Minor units as people write them, with the decimals of their currency: most have two, some none or three.
+#[must_use]
+pub fn written(minor: i64, currency: &str) -> String {
+    let currency = currency.to_ascii_lowercase();
+    let decimals = match currency.as_str() {
+        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "ugx" | "vnd"
+        | "vuv" | "xaf" | "xof" | "xpf" => 0,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
+        _ => 2,
+    };
+    let unit = 10_i64.pow(decimals);
+    let name = currency.to_uppercase();
+    let (whole, part) = (minor / unit, minor % unit);
+    match usize::try_from(decimals) {
+        Ok(width @ 1..) => format!("{whole}.{part:0width$} {name}"),
+        _ => format!("{whole} {name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +124,13 @@ mod tests {
         let yen = Money::new(5, "jpy".parse().expect("letters"));
         assert_eq!(euro.checked_add(yen), None);
         assert_eq!(euro.checked_add(euro).map(|sum| sum.minor), Some(10));
+    }
+
+    #[test]
+    fn amounts_are_written_with_the_decimals_of_their_currency() {
+        assert_eq!(written(1250, "eur"), "12.50 EUR");
+        assert_eq!(written(5, "usd"), "0.05 USD");
+        assert_eq!(written(1250, "jpy"), "1250 JPY");
+        assert_eq!(written(1250, "kwd"), "1.250 KWD");
     }
 }

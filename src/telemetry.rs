@@ -76,6 +76,11 @@ pub struct Metrics {
     pub rebuilds: Counter,
     /// Calls to Stripe by outcome: ok, refused, outage.
     pub stripe_calls: ByLabel,
+    /// Letters by what became of them: sent, skipped, refused, later, outage.
+    pub letters: ByLabel,
+    pub letters_depth: Level,
+    pub letters_age_seconds: Level,
+    pub letters_parked: Level,
     /// Breaches found by the last audit, by invariant.
     pub invariant_breaches: Family<Label, Level>,
     registry: Arc<Registry>,
@@ -109,6 +114,10 @@ impl Metrics {
             picture_drift: Counter::default(),
             rebuilds: Counter::default(),
             stripe_calls: Family::default(),
+            letters: Family::default(),
+            letters_depth: Gauge::default(),
+            letters_age_seconds: Gauge::default(),
+            letters_parked: Gauge::default(),
             invariant_breaches: Family::default(),
             registry: Arc::new(Registry::default()),
         };
@@ -151,6 +160,14 @@ impl Metrics {
         registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
         registry.register("stripe_calls", "Calls to Stripe by outcome", m.stripe_calls.clone());
+        registry.register("letters", "Letters by what became of them", m.letters.clone());
+        registry.register("letters_depth", "Letters that are still owed", m.letters_depth.clone());
+        registry.register(
+            "letters_age_seconds",
+            "Age of the oldest owed letter",
+            m.letters_age_seconds.clone(),
+        );
+        registry.register("letters_parked", "Letters parked for a person", m.letters_parked.clone());
         registry.register(
             "invariant_breaches",
             "Breaches found by the last audit",

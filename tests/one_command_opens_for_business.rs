@@ -15,6 +15,7 @@ use crate::support::{Client, eventually};
 struct Dev {
     child: Child,
     url: String,
+    mailbox: String,
     dir: PathBuf,
 }
 
@@ -45,27 +46,39 @@ impl Dev {
             .spawn()
             .expect("it starts");
         let mut said = String::new();
+        let mut url = String::new();
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let url = loop {
+        let mailbox = loop {
             let Some(Ok(line)) = lines.next() else {
                 let mut errors = String::new();
                 std::io::Read::read_to_string(&mut child.stderr.take().expect("a pipe"), &mut errors).ok();
                 panic!("it ended before it opened:\n{said}\n{errors}");
             };
             said.push_str(&line);
-            if let Some(url) = line.trim().strip_prefix("shop") {
-                break url.trim().to_owned();
+            let mut words = line.split_whitespace();
+            match (words.next(), words.next()) {
+                (Some("shop"), Some(address)) => address.clone_into(&mut url),
+                (Some("mailbox"), Some(address)) => break address.to_owned(),
+                _ => {}
             }
         };
         // What is said later must not fill the pipes and block it.
         std::thread::spawn(move || lines.for_each(drop));
         let errors = child.stderr.take().expect("a pipe");
         std::thread::spawn(move || BufReader::new(errors).lines().for_each(drop));
-        Self { child, url, dir: dir.to_owned() }
+        Self { child, url, mailbox, dir: dir.to_owned() }
     }
 
     fn anyone(&self) -> Client {
         Client::new(&self.url, None)
+    }
+
+    /// The subjects of the letters to somebody, newest first.
+    async fn letters_to(&self, address: &str) -> Vec<String> {
+        let list =
+            Client::new(&self.mailbox, None).get(&format!("/mailbox.json?to={address}")).await.expect(200);
+        let letters = list["letters"].as_array().expect("letters");
+        letters.iter().map(|letter| letter["subject"].as_str().expect("a subject").to_owned()).collect()
     }
 
     async fn signs_in(&self, email: &str) -> Client {
@@ -122,6 +135,11 @@ async fn dev_has_something_to_sell_and_keeps_it_until_told_to_start_over() {
     let hold = customer.post(&path, json!({ "areas": { "general": 2 } })).await.expect(201);
     let order = customer.post("/v1/orders", json!({ "hold_id": hold["id"] })).await.expect(201);
     assert_eq!(order["status"], "confirmed");
+    let tickets = eventually("the tickets are in the mailbox", async || {
+        dev.letters_to("customer@holdfast.test").await.pop()
+    })
+    .await;
+    assert!(tickets.starts_with("Your tickets: An Evening of Short Stories"), "{tickets}");
 
     let beside =
         binary().args(["dev", "--listen-addr", "127.0.0.1:0", "--data"]).arg(&dir).output().expect("it runs");
@@ -137,12 +155,14 @@ async fn dev_has_something_to_sell_and_keeps_it_until_told_to_start_over() {
     let customer = again.signs_in("customer@holdfast.test").await;
     let kept = customer.get("/v1/orders").await.expect(200);
     assert_eq!(kept["items"][0]["id"], order["id"], "data is kept");
+    assert_eq!(again.letters_to("customer@holdfast.test").await, [tickets], "and letters are");
     again.stop();
 
     let fresh = Dev::start(&dir, &["--fresh"]);
     let customer = fresh.signs_in("customer@holdfast.test").await;
     let orders = customer.get("/v1/orders").await.expect(200);
     assert!(orders["items"].as_array().expect("a page").is_empty(), "it started over");
+    assert!(fresh.letters_to("").await.is_empty());
     fresh.stop();
     std::fs::remove_dir_all(dir).expect("tidied up");
 }
@@ -237,11 +257,14 @@ fn serve_refuses_missing_and_weak_secrets_and_names_each() {
             ("STRIPE_SECRET_KEY", "password"),
             ("STRIPE_WEBHOOK_SECRET", "short"),
             ("HOLD_SECONDS", "0"),
+            ("SMTP_URL", "mail.example:secretsecret"),
         ])
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
-    for name in ["JWT_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "HOLD_SECONDS"] {
+    for name in
+        ["JWT_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "HOLD_SECONDS", "SMTP_URL", "MAIL_FROM"]
+    {
         assert!(said.contains(name), "{name} is not named in {said}");
     }
     assert!(!said.contains("secretsecret") && !said.contains("password"), "no secret is repeated: {said}");

@@ -39,6 +39,13 @@ async fn each_broken_promise_is_counted() {
                    now() - interval '1 day', now() + interval '1 day' from orders where id = '{paid}'"
             ),
         ),
+        (
+            "letters_are_sent",
+            format!(
+                "update letters set skipped_at = null, created_at = now() - interval '1 day',
+                   due_at = now() + interval '1 day' where subject = '{paid}'"
+            ),
+        ),
     ] {
         holdfast.in_a_copy_of_the_database(async |pg| {
             sqlx::query(sqlx::AssertSqlSafe(harm.clone())).execute(&pg).await.expect("the harm is done");

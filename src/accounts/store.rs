@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Account, Accounts, AccountsError, Caller, Fault, NewAccount, Role, SignedIn};
 use crate::ids::AccountId;
+use crate::mail::{self, Occasion};
 use crate::stores::postgres::{constraint, within};
 
 const LONGEST_NAME: usize = 100;
@@ -34,16 +35,22 @@ impl Accounts {
             password: password.clone(),
             role: Role::Customer,
         };
-        let account = self.create(new).await?;
+        let account = self.make(new, true).await?;
         self.signed_in(account).await
     }
 
     /// Makes an account. The same id with the same address again answers with the account it made before.
     pub async fn create(&self, new: NewAccount) -> Result<Account, AccountsError> {
+        self.make(new, false).await
+    }
+
+    /// Whoever registers is welcomed by mail; whose account was made for them hears of it from whoever made it.
+    async fn make(&self, new: NewAccount, welcome: bool) -> Result<Account, AccountsError> {
         let (name, email) = (new.name.trim(), new.email.trim());
         check(name, email, new.password.expose_secret())?;
         let hash = self.hasher.hash(new.password).await?;
         within(async {
+            let mut tx = self.pg.begin().await?;
             let made: Result<Option<Account>, _> = sqlx::query_as(
                 "insert into accounts (id, name, email, password_hash, role) values ($1, $2, $3, $4, $5)
                  on conflict (id) do nothing
@@ -54,11 +61,18 @@ impl Accounts {
             .bind(email)
             .bind(hash)
             .bind(new.role)
-            .fetch_optional(&self.pg)
+            .fetch_optional(&mut *tx)
             .await;
             match made {
-                Ok(Some(account)) => Ok(account),
+                Ok(Some(account)) => {
+                    if welcome {
+                        mail::owe(&mut tx, account.id, None, &Occasion::Registered).await?;
+                    }
+                    tx.commit().await?;
+                    Ok(account)
+                }
                 Ok(None) => {
+                    tx.rollback().await?;
                     let before = self.find(new.id).await?;
                     let same = before.email.eq_ignore_ascii_case(email);
                     if same { Ok(before) } else { Err(AccountsError::EmailTaken) }

@@ -285,6 +285,13 @@ impl Chart {
         })
     }
 
+    /// What people call a section or an area; its key where nobody has said.
+    pub fn part_name<'a>(&'a self, key: &'a str) -> &'a str {
+        let sections = self.document.sections.iter().map(|section| (&section.key, &section.name));
+        let areas = self.document.areas.iter().map(|area| (&area.key, &area.name));
+        sections.chain(areas).find(|(known, _)| *known == key).map_or(key, |(_, name)| name)
+    }
+
     pub fn areas(&self) -> impl Iterator<Item = Area<'_>> {
         self.document.areas.iter().map(|area| Area {
             key: &area.key,

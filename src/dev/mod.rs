@@ -1,6 +1,7 @@
 //! `holdfast dev`: the production code on an embedded stack, with something to sell and a way to pay.
 
 mod demo;
+mod post;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::Args;
 use holdfast::app::App;
 use holdfast::config::Config;
 use holdfast::local::{Secrets, Stack, StackSettings};
+use holdfast::mailbox::Mailbox;
 use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
 use holdfast::stores::postgres;
 use holdfast::{node, telemetry};
@@ -35,6 +37,9 @@ pub struct Dev {
     /// Where the sandbox listens. Default: the port after LISTEN_ADDR's, or any free one.
     #[arg(long, env = "SANDBOX_ADDR")]
     sandbox_addr: Option<SocketAddr>,
+    /// Where the mailbox can be read. Default: the second port after LISTEN_ADDR's, or any free one.
+    #[arg(long, env = "MAILBOX_ADDR")]
+    mailbox_addr: Option<SocketAddr>,
     #[command(flatten)]
     config: Config,
 }
@@ -61,6 +66,7 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
     }
     fill_in(&mut config, &stack)?;
     let sandbox = open_sandbox(&mut config, dev.sandbox_addr, &stack).await?;
+    let mailbox = post::open_mailbox(&mut config, dev.mailbox_addr, &stack).await?;
 
     let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
     let pg = postgres::pool(url.expose_secret(), 2).context("DATABASE_URL cannot be read")?;
@@ -69,7 +75,7 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
 
     let app = App::start(config).await?;
     demo::open(&app).await.context("opening the demo")?;
-    let greeting = greeting(&app, sandbox.as_ref(), &stack);
+    let greeting = greeting(&app, sandbox.as_ref(), mailbox.as_ref(), &stack);
     let stop = CancellationToken::new();
     let served = node::serve(app, listener, stop.clone());
     println!("{greeting}");
@@ -80,6 +86,9 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
     served.await?;
     if let Some(sandbox) = sandbox {
         sandbox.stop().await;
+    }
+    if let Some(mailbox) = mailbox {
+        mailbox.stop().await;
     }
     stack.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -106,15 +115,7 @@ async fn open_sandbox(
     if config.stripe_api_url.is_some() {
         return Ok(None);
     }
-    let mut next = config.listen_addr;
-    next.set_port(next.port().checked_add(1).unwrap_or(0));
-    let listener = match (address, TcpListener::bind(address.unwrap_or(next)).await) {
-        (_, Ok(listener)) => listener,
-        (Some(address), Err(error)) => {
-            return Err(error).with_context(|| format!("the sandbox cannot listen on {address}"));
-        }
-        (None, Err(_)) => TcpListener::bind((next.ip(), 0)).await?,
-    };
+    let listener = port_beside(&config.listen_addr, 1, address).await.context("the sandbox")?;
     let secret = |value: &Option<SecretString>| value.clone().context("a secret is missing");
     let webhook_secret = secret(&config.stripe_webhook_secret)?;
     // While secrets rotate there are several; any one of them is accepted.
@@ -135,7 +136,23 @@ async fn open_sandbox(
     Ok(Some(sandbox))
 }
 
-fn greeting(app: &App, sandbox: Option<&Sandbox>, stack: &Stack) -> String {
+/// The address that was asked for, or else the port so far behind the shop's, or else any free one.
+async fn port_beside(
+    shop: &SocketAddr,
+    distance: u16,
+    asked: Option<SocketAddr>,
+) -> anyhow::Result<TcpListener> {
+    if let Some(address) = asked {
+        return TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"));
+    }
+    let port = shop.port().checked_add(distance).unwrap_or(0);
+    match TcpListener::bind((shop.ip(), port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => Ok(TcpListener::bind((shop.ip(), 0)).await?),
+    }
+}
+
+fn greeting(app: &App, sandbox: Option<&Sandbox>, mailbox: Option<&Mailbox>, stack: &Stack) -> String {
     use std::fmt::Write as _;
     let url = app.config.public_url();
     let mut text =
@@ -146,6 +163,9 @@ fn greeting(app: &App, sandbox: Option<&Sandbox>, stack: &Stack) -> String {
             "  sandbox    http://{}   (plays Stripe; its ledger is at /sandbox/ledger)",
             sandbox.addr()
         );
+    }
+    if let Some(mailbox) = mailbox {
+        let _ = writeln!(text, "  mailbox    {}   (every letter that is sent lands here)", mailbox.url());
     }
     let _ = writeln!(text, "  data       {}", stack.dir().display());
     let _ = writeln!(text, "\nSign in with the password {}:\n", demo::PASSWORD);

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::AppState;
 use super::extract::Json;
 use super::problem::{Code, Problem};
+use crate::mail;
 use crate::orders::Desk;
 use crate::stores::postgres::MIGRATIONS;
 use crate::stores::redis::Redis;
@@ -147,9 +148,14 @@ fn collect_texts(value: &redis::Value, texts: &mut Vec<String>) {
     get, path = "/metrics", tag = "system",
     responses((status = 200, description = "For Prometheus", body = String, content_type = "application/openmetrics-text")),
 )]
-async fn metrics(State(metrics): State<Metrics>, State(desk): State<Desk>) -> Response {
+async fn metrics(
+    State(metrics): State<Metrics>,
+    State(desk): State<Desk>,
+    State(pg): State<PgPool>,
+) -> Response {
     // Without Postgres the queues keep what they last said; everything else is this node's own.
-    if let Err(error) = desk.backlog().await {
+    let counted = tokio::join!(desk.backlog(), mail::count(&pg, &metrics));
+    if let (Err(error), _) | (_, Err(error)) = counted {
         tracing::debug!(%error, "the queues could not be counted");
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -24,7 +24,8 @@ const SYSTEM: &str = "/var/lib/holdfast";
 const LAST_BREATH: Duration = Duration::from_secs(3);
 
 /// What `fresh` removes; anything else in the folder is somebody else's.
-const OURS: [&str; 6] = ["redis", "postgres", "postgres.new", "secrets", "sandbox.journal", "logs"];
+const OURS: [&str; 7] =
+    ["redis", "postgres", "postgres.new", "secrets", "sandbox.journal", "mailbox.journal", "logs"];
 
 #[derive(Debug)]
 pub struct Folder {

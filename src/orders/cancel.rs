@@ -10,7 +10,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Actor, Because, Locked};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, claims, money_back};
+use crate::orders::{Desk, claims, letters, money_back};
 use crate::stores::postgres::within;
 
 /// Money that an organiser gives back.
@@ -121,6 +121,7 @@ impl Desk {
                 return Err(OrdersError::TooLateToCancel);
             }
             self.undo_sale(&mut tx, &mut locked, because).await?;
+            letters::closed(&mut tx, &locked).await?;
             if let Some(rest) = refundable(&mut tx, &locked).await? {
                 locked.advance(&mut tx, OrderState::Refunding, because).await?;
                 if rest.left > 0 {

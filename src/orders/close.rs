@@ -11,7 +11,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Actor, Because};
 use crate::orders::payment::Wanted;
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, claims};
+use crate::orders::{Desk, claims, letters};
 use crate::payments::{Cancelled, Intent, IntentStatus, PaymentsError};
 use crate::stores::postgres::within;
 
@@ -155,6 +155,7 @@ impl Desk {
                 .execute(&mut *tx)
                 .await?;
                 locked.advance(&mut tx, end, because).await?;
+                letters::closed(&mut tx, &locked).await?;
                 effects::owe(&mut tx, locked.event_id, Effect::Show(order)).await?;
                 tx.commit().await?;
             }

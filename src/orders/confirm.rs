@@ -4,11 +4,11 @@ use rand::RngExt as _;
 use sqlx::PgConnection;
 
 use crate::ids::TicketId;
-use crate::orders::claims;
 use crate::orders::effects::{self, Effect};
 use crate::orders::error::OrdersError;
 use crate::orders::log::{Because, Locked};
 use crate::orders::state::OrderState;
+use crate::orders::{claims, letters};
 
 /// Confirms a locked order inside the caller's transaction.
 ///
@@ -25,6 +25,7 @@ pub(super) async fn confirm(
     }
     issue_tickets(tx, order).await?;
     order.advance(tx, OrderState::Confirmed, because).await?;
+    letters::confirmed(tx, order).await?;
     effects::owe(tx, order.event_id, Effect::Show(order.id)).await
 }
 

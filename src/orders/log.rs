@@ -53,6 +53,7 @@ impl Because {
 pub(super) struct Locked {
     pub event_id: EventId,
     pub id: OrderId,
+    pub account_id: AccountId,
     pub state: OrderState,
     pub closing_as: Option<OrderState>,
     pub amount: i64,
@@ -62,7 +63,7 @@ pub(super) struct Locked {
 /// Reads an order and keeps everybody else from moving it until the transaction ends.
 pub(super) async fn lock(tx: &mut PgConnection, order: OrderId) -> Result<Locked, OrdersError> {
     sqlx::query_as(
-        "select event_id, id, state, closing_as, amount, currency
+        "select event_id, id, account_id, state, closing_as, amount, currency
            from orders where id = $1 for update",
     )
     .bind(order)

@@ -21,6 +21,7 @@ mod event_cancelled;
 mod find;
 mod inbox;
 mod lease;
+mod letters;
 mod log;
 mod money_back;
 mod payment;

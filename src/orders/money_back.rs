@@ -6,11 +6,11 @@ use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 
 use crate::ids::{EventId, OrderId, RefundId};
-use crate::orders::Desk;
 use crate::orders::effects::{self, Effect};
 use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Actor, Because, Locked};
 use crate::orders::state::OrderState;
+use crate::orders::{Desk, letters};
 use crate::payments::{Intent, Refund, RefundStatus};
 use crate::stores::postgres::within;
 
@@ -179,7 +179,10 @@ impl Desk {
                 }
                 if order.state == OrderState::Refunding {
                     order.advance(&mut tx, OrderState::Refunded, &because).await?;
+                    letters::refunded(&mut tx, &order).await?;
                 }
+            } else if state == "succeeded" {
+                letters::returned(&mut tx, &order, due.id).await?;
             }
             tx.commit().await?;
             Ok::<_, OrdersError>(order.state)

@@ -20,6 +20,8 @@ use super::methods::Method;
 use super::objects::{Intent, Origin, Outcome};
 use super::params::Params;
 use super::world::{Shared, World, fresh};
+use crate::markup::{escaped, fill};
+use crate::money::written;
 use crate::payments::IntentStatus;
 
 const PAGE: &str = include_str!("pages/page.html");
@@ -178,7 +180,7 @@ fn content<'c>(intent: &'c Intent, refunded: i64, link: &'c Link) -> Content<'c>
         IntentStatus::Succeeded if refunded > 0 => (
             "done",
             "Paid, and refunded",
-            format!("{} of it went back.", amount(refunded, &intent.currency)),
+            format!("{} of it went back.", written(refunded, &intent.currency)),
             "",
         ),
         IntentStatus::Succeeded => {
@@ -216,7 +218,7 @@ fn document(status: StatusCode, content: &Content<'_>) -> Response {
         text.map(|text| format!("{before}{}{after}", escaped(&text))).unwrap_or_default()
     };
     let order = content.intent.and_then(|intent| intent.metadata.get("order_id").cloned());
-    let sum = content.intent.map(|intent| amount(intent.amount, &intent.currency));
+    let sum = content.intent.map(|intent| written(intent.amount, &intent.currency));
     let back = content.link.zip(content.intent).and_then(|(link, intent)| link.way_back(intent));
     let hidden = content.link.map(|link| {
         let field = |name: &str, value: &str| {
@@ -251,71 +253,4 @@ fn document(status: StatusCode, content: &Content<'_>) -> Response {
         (CACHE_CONTROL, "no-store".to_owned()),
     ];
     (status, headers, page).into_response()
-}
-
-/// Fills the blanks `{{name}}` of a template.
-fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
-    let mut parts = template.split("{{");
-    let mut page = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (blank, rest) = part.split_once("}}").unwrap_or(("", part));
-        page.push_str(&value(blank));
-        page.push_str(rest);
-    }
-    page
-}
-
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut page, letter| {
-        match letter {
-            '&' => page.push_str("&amp;"),
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '"' => page.push_str("&quot;"),
-            '\'' => page.push_str("&#39;"),
-            other => page.push(other),
-        }
-        page
-    })
-}
-
-/// Minor units as people write them: most currencies have two decimals, some none or three.
-fn amount(minor: i64, currency: &str) -> String {
-    let decimals = match currency {
-        "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "ugx" | "vnd"
-        | "vuv" | "xaf" | "xof" | "xpf" => 0,
-        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
-        _ => 2,
-    };
-    let unit = 10_i64.pow(decimals);
-    let name = currency.to_uppercase();
-    let (whole, part) = (minor / unit, minor % unit);
-    match usize::try_from(decimals) {
-        Ok(width @ 1..) => format!("{whole}.{part:0width$} {name}"),
-        _ => format!("{whole} {name}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_written_with_the_decimals_of_their_currency() {
-        assert_eq!(amount(1250, "eur"), "12.50 EUR");
-        assert_eq!(amount(5, "usd"), "0.05 USD");
-        assert_eq!(amount(1250, "jpy"), "1250 JPY");
-        assert_eq!(amount(1250, "kwd"), "1.250 KWD");
-    }
-
-    #[test]
-    fn what_fills_a_blank_is_never_taken_for_one() {
-        let page = fill("a {{x}} b {{y}}", |blank| if blank == "x" { "{{y}}".into() } else { "why".into() });
-        assert_eq!(page, "a {{y}} b why");
-    }
-
-    #[test]
-    fn text_cannot_become_markup() {
-        assert_eq!(escaped("<b a=\"'&'\">"), "&lt;b a=&quot;&#39;&amp;&#39;&quot;&gt;");
-    }
 }

@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 
 use super::entry::{EntryState, Move, Party, advance};
 use super::{Waitlist, WaitlistError};
+use crate::catalog::Chart;
 use crate::ids::{AccountId, EntryId, EventId, HoldId, OrderId};
+use crate::mail::{self, Occasion, Offer};
 use crate::seats::Held;
 use crate::stores::postgres::{Outage, within};
 use crate::telemetry::Metrics;
@@ -90,13 +92,35 @@ pub(super) async fn end_offer(
 }
 
 impl Waitlist {
+    /// Whether an offer has been taken up, declined or missed.
+    ///
+    /// # Errors
+    /// When Postgres cannot answer.
+    pub async fn is_answered(&self, hold: HoldId) -> Result<bool, WaitlistError> {
+        within(async {
+            let (answered,): (bool,) =
+                sqlx::query_as("select exists (select from offers where hold_id = $1 and state <> 'open')")
+                    .bind(hold)
+                    .fetch_one(&self.pg)
+                    .await?;
+            Ok(answered)
+        })
+        .await
+    }
+
     /// Writes down what Redis has granted. False when the party has gone, or another node was quicker.
     pub(super) async fn write_down(
         &self,
         party: &Party,
         held: &Held,
-        amount: i64,
+        chart: &Chart,
     ) -> Result<bool, WaitlistError> {
+        let offered: Vec<_> = held.ordinals.iter().filter_map(|&at| chart.seat(at)).collect();
+        let amount: i64 = offered.iter().map(|seat| seat.price).sum();
+        let places = offered
+            .iter()
+            .map(|seat| mail::place(chart.part_name(seat.section), seat.row, seat.seat.as_deref()));
+        let places: Vec<String> = places.collect();
         let left =
             u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
         let seats: Vec<i32> = held.ordinals.iter().filter_map(|&at| i32::try_from(at).ok()).collect();
@@ -106,9 +130,9 @@ impl Waitlist {
             if !advance(&mut tx, party.id, EntryState::Waiting, &why).await? {
                 return Ok(false);
             }
-            sqlx::query(
+            let (expires_at,): (OffsetDateTime,) = sqlx::query_as(
                 "insert into offers (hold_id, event_id, entry_id, account_id, amount, expires_at)
-                 values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))",
+                 values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6)) returning expires_at",
             )
             .bind(held.hold)
             .bind(party.event_id)
@@ -116,8 +140,20 @@ impl Waitlist {
             .bind(party.account_id)
             .bind(amount)
             .bind(left.as_secs_f64())
-            .execute(&mut *tx)
+            .fetch_one(&mut *tx)
             .await?;
+            // What costs nothing is taken up at once, and told as the booking that it is.
+            if amount > 0 {
+                let offer = Offer {
+                    seats: places,
+                    amount,
+                    currency: chart.currency().to_string(),
+                    expires_at,
+                    path: format!("/checkout/{}", held.hold),
+                };
+                let occasion = Occasion::Offered(held.hold, offer);
+                mail::owe(&mut tx, party.account_id, Some(party.event_id), &occasion).await?;
+            }
             // Redis grants a seat to one hold at a time, so an offer that still names one of these is over, and its
             // end has only not been written down yet.
             let over: Vec<(EntryId,)> = sqlx::query_as(
@@ -217,5 +253,12 @@ async fn lapse(tx: &mut PgConnection, entry: EntryId) -> Result<bool, WaitlistEr
     sqlx::query("select from waitlist where id = $1 for update").bind(entry).execute(&mut *tx).await?;
     let Some(hold) = end_offer(tx, entry, "lapsed").await? else { return Ok(false) };
     let why = Move { to: EntryState::Lapsed, cause: "not answered in time", by: None, hold: Some(hold) };
-    advance(tx, entry, EntryState::Offered, &why).await
+    if !advance(tx, entry, EntryState::Offered, &why).await? {
+        return Ok(false);
+    }
+    if let Some((account, event, offer)) = mail::offer_told(tx, hold).await? {
+        let lapsed = Offer { path: format!("/events/{event}"), ..offer };
+        mail::owe(tx, account, Some(event), &Occasion::OfferLapsed(hold, lapsed)).await?;
+    }
+    Ok(true)
 }

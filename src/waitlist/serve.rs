@@ -187,9 +187,7 @@ impl Waitlist {
         for places in wish.places(chart).unwrap_or_default() {
             match self.offer_to(event, party, places, news, lasts).await? {
                 Offered::Held(held) => {
-                    let price = |at: &u32| chart.seat(*at).map_or(0, |seat| seat.price);
-                    let amount = held.ordinals.iter().map(price).sum();
-                    self.write_down(party, &held, amount).await?;
+                    self.write_down(party, &held, chart).await?;
                     return Ok(Turn::Served);
                 }
                 Offered::Nothing => {}

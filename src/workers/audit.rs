@@ -167,6 +167,13 @@ const INVARIANTS: &[Invariant] = &[
         question: "select count(*) from outbox
             where parked_at is null and created_at < now() - interval '15 minutes'",
     },
+    Invariant {
+        name: "letters_are_sent",
+        promise: "a letter that is owed is sent, skipped for a reason, or parked within fifteen minutes",
+        question: "select count(*) from letters
+            where sent_at is null and skipped_at is null and parked_at is null
+              and created_at < now() - interval '15 minutes'",
+    },
 ];
 
 /// What the audit found about one invariant.

@@ -5,6 +5,7 @@
 
 mod accounts;
 pub mod audit;
+mod mailer;
 mod pictures;
 mod room;
 mod sweeper;
@@ -52,6 +53,7 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
         desk.reconcile_captures().await.map(|_| 0)
     }));
     loops.spawn(accounts::learn(app.clone(), stop.clone()));
+    loops.spawn(mailer::run(app.clone(), stop.clone()));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
     loops.spawn(room::run(app.clone(), stop.clone()));
     loops.spawn(waitlist::run(app.clone(), stop.clone()));

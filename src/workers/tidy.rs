@@ -24,7 +24,8 @@ pub async fn repeat(app: App, stop: CancellationToken) {
     }
 }
 
-/// Answers that nobody may ask for again, and tokens that nobody could use for a month.
+/// Answers that nobody may ask for again, tokens that nobody could use for a month, and letters that ended long ago:
+/// what they told of is over, so that it is not told again.
 async fn step(pg: &PgPool) -> Result<(), Outage> {
     loop {
         let answers = sqlx::query(
@@ -41,7 +42,16 @@ async fn step(pg: &PgPool) -> Result<(), Outage> {
         .bind(BITE)
         .execute(pg)
         .await?;
-        if answers.rows_affected() + tokens.rows_affected() == 0 {
+        let letters = sqlx::query(
+            "delete from letters where id in (
+                    select id from letters
+                     where created_at < now() - interval '180 days' and (sent_at is not null or skipped_at is not null)
+                     limit $1)",
+        )
+        .bind(BITE)
+        .execute(pg)
+        .await?;
+        if answers.rows_affected() + tokens.rows_affected() + letters.rows_affected() == 0 {
             return Ok(());
         }
     }
