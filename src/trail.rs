@@ -61,6 +61,10 @@ pub struct Line {
     pub actor_name: Option<String>,
     /// The order, the party, the account.
     pub subject_id: Option<Uuid>,
+    /// Whose order or party it is, or whose account.
+    pub subject_name: Option<String>,
+    /// `null` for an event that is no more, and for accounts.
+    pub event_title: Option<String>,
     #[schema(value_type = Object)]
     pub detail: Value,
 }
@@ -104,7 +108,13 @@ pub async fn read(pg: &PgPool, which: &Which) -> Result<Vec<Line>, Outage> {
                    where ($1::uuid is null or w.event_id = $1) and ($2::uuid is null or w.actor = $2::text)
                      and ($3::timestamptz is null or (w.at, w.entry_id || '/' || w.step) < ($3, $4))
                    order by w.at desc, w.entry_id || '/' || w.step desc limit $5))
-             select lines.*, a.name as actor_name from lines left join accounts a on a.id::text = lines.actor
+             select lines.*, a.name as actor_name, s.name as subject_name, e.title as event_title
+               from lines
+               left join accounts a on a.id::text = lines.actor
+               left join events e on e.id = lines.event_id
+               left join orders o on o.event_id = lines.event_id and o.id = lines.subject_id
+               left join waitlist w on w.id = lines.subject_id
+               left join accounts s on s.id = coalesce(o.account_id, w.account_id, lines.subject_id)
               order by at desc, id desc limit $5",
         )
         .bind(which.event)

@@ -140,6 +140,10 @@ async fn what_was_done_by_whom_can_be_read() {
         (&json!("order"), &json!("stripe"))
     );
     assert!(find("cancelled")["cause"].as_str().is_some_and(|cause| cause.starts_with("goodwill")));
+    assert_eq!(
+        (&find("confirmed")["subject_name"], &find("confirmed")["event_title"]),
+        (&json!("A customer"), &json!("The Storm"))
+    );
     assert!(
         lines.iter().all(|line| line["event_id"] == json!(event)),
         "accounts are not an organiser's business"
@@ -161,6 +165,8 @@ async fn what_was_done_by_whom_can_be_read() {
     let all = admin.get("/v1/admin/log?limit=100").await.expect(200);
     let changed =
         all["items"].as_array().expect("lines").iter().find(|line| line["action"] == "role changed");
-    assert_eq!(changed.expect("it is there")["detail"], json!({ "from": "customer", "to": "organiser" }));
+    let changed = changed.expect("it is there");
+    assert_eq!(changed["detail"], json!({ "from": "customer", "to": "organiser" }));
+    assert_eq!((&changed["subject_name"], &changed["event_title"]), (&json!("ben"), &Value::Null));
     assert_eq!(organiser.get("/v1/admin/log").await.status, 403);
 }

@@ -28,9 +28,12 @@ async fn a_draft_is_its_organisers_alone_until_it_is_published() {
     let wish = json!({ "seats": ["hall-A-1"] });
     assert_eq!(anyone.post(&format!("{path}/holds"), wish.clone()).await.status, 404);
     let own = format!("/v1/admin/events/{}", id(&draft));
+    let drawing = organiser.get(&format!("{own}/seats")).await.expect(200);
+    assert_eq!(drawing["sections"][0]["rows"][0]["seats"].as_array().map(Vec::len), Some(3));
     let stranger = holdfast.another_organiser().await;
     for answer in [
         stranger.get(&own).await,
+        stranger.get(&format!("{own}/seats")).await,
         stranger.call("put", &own, a_form("Stolen", 1)).await,
         stranger.post(&format!("{own}/publish"), json!({})).await,
         stranger.delete(&own).await,
@@ -45,6 +48,12 @@ async fn a_draft_is_its_organisers_alone_until_it_is_published() {
     let changed = organiser.call("put", &own, a_form("Second Idea", 5)).await.expect(200);
     assert_eq!((&changed["title"], &changed["seats"]), (&json!("Second Idea"), &json!(5)));
     assert_eq!(organiser.get(&own).await.expect(200)["sections"][0]["seats"], 5);
+    let drawing = organiser.get(&format!("{own}/seats")).await.expect(200);
+    assert_eq!(drawing["sections"][0]["rows"][0]["seats"].as_array().map(Vec::len), Some(5));
+
+    let cancelled = organiser.post(&format!("{own}/cancel"), json!({})).await;
+    assert_eq!((cancelled.status, cancelled.code()), (409, "not_published"));
+    assert_eq!(anyone.get("/v1/events").await.expect(200)["items"], json!([]), "nobody hears of it");
 
     let published = organiser.post(&format!("{own}/publish"), json!({})).await.expect(200);
     assert_eq!(published["status"], "on_sale");

@@ -44,6 +44,8 @@ async fn a_lived_in_house(holdfast: &Holdfast) -> (Client, Vec<Stop>) {
     let hold = customer.holds_seats(event, &["stalls-A-3"]).await.expect(201);
     let gone = customer.orders(event, &["stalls-B-1"]).await;
     customer.cancels(&gone).await.expect(200);
+    let draft = json!({ "title": "Next Year", "starts_at": "2032-05-01T19:00:00Z", "total_tickets": 50, "draft": true });
+    let draft = holdfast.organiser().post("/v1/admin/events", draft).await.expect(201);
     let of = |kind: &str, thing: &Value| format!("/{kind}/{}", id(thing));
     let stop = |path: String, role, shows| Stop { path, role, shows };
     let stops = vec![
@@ -62,15 +64,24 @@ async fn a_lived_in_house(holdfast: &Holdfast) -> (Client, Vec<Stop>) {
         stop(format!("/organise/{event}/seats"), "organiser", "0 free and 0 blocked"),
         stop(format!("/organise/{event}/orders"), "organiser", "Confirmed"),
         stop(format!("/organise/{event}/door"), "organiser", "Let in"),
+        stop(format!("/organise/{event}/edit"), "organiser", "Save"),
+        stop(format!("/organise/{event}/log"), "organiser", "Order: Confirmed"),
+        stop(format!("/organise/{}", id(&draft)), "organiser", "This is a draft."),
+        stop(format!("/organise/{}/edit", id(&draft)), "organiser", "Leave the places as they are"),
+        stop(format!("/organise/{}/log", id(&draft)), "organiser", "Prepared the event"),
+        stop(format!("/organise/{}/seats", id(&draft)), "organiser", "the event is a draft so far"),
+        stop("/admin/accounts".to_owned(), "admin", "This is you."),
+        stop("/admin/log".to_owned(), "admin", "Prepared the event"),
     ];
     (customer, stops)
 }
 
-/// Two browsers that may see everything: a customer's and an organiser's.
-async fn two_visitors(holdfast: &Holdfast, customer: &Client) -> [(&'static str, Page); 2] {
+/// Browsers that may see everything between them: a customer's, an organiser's and an administrator's.
+async fn visitors(holdfast: &Holdfast, customer: &Client) -> [(&'static str, Page); 3] {
     let pages = [
         ("customer", holdfast.visitor_as(customer, "customer", "/").await),
         ("organiser", holdfast.visitor_as(&holdfast.organiser(), "organiser", "/").await),
+        ("admin", holdfast.visitor_as(&holdfast.admin().await, "admin", "/").await),
     ];
     for (_, page) in &pages {
         page.expects_status(404);
@@ -93,7 +104,7 @@ async fn tour(pages: &[(&str, Page)], stops: &[Stop], look: impl AsyncFn(&Page, 
 async fn every_page_is_accessible_in_light_and_in_dark() {
     let holdfast = Holdfast::with_pages().await;
     let (customer, stops) = a_lived_in_house(&holdfast).await;
-    let pages = two_visitors(&holdfast, &customer).await;
+    let pages = visitors(&holdfast, &customer).await;
     tour(&pages, &stops, async |page, _| page.is_accessible().await).await;
     for (_, page) in &pages {
         page.in_dark().await;
@@ -133,7 +144,7 @@ async fn what_opens_on_a_page_is_accessible_too() {
 async fn every_page_fits_a_screen_of_320_pixels() {
     let holdfast = Holdfast::with_pages().await;
     let (customer, stops) = a_lived_in_house(&holdfast).await;
-    let pages = two_visitors(&holdfast, &customer).await;
+    let pages = visitors(&holdfast, &customer).await;
     for (_, page) in &pages {
         page.sized(320, 640).await;
     }

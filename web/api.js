@@ -35,6 +35,8 @@ export class Api {
 
   get(/** @type {string} */ path, options = {}) { return this.#call('GET', path, undefined, options); }
   post(/** @type {string} */ path, body = {}, options = {}) { return this.#call('POST', path, body, options); }
+  put(/** @type {string} */ path, /** @type {object} */ body) { return this.#call('PUT', path, body, {}); }
+  patch(/** @type {string} */ path, /** @type {object} */ body) { return this.#call('PATCH', path, body, {}); }
   delete(/** @type {string} */ path) { return this.#call('DELETE', path, undefined, {}); }
 
   /** Signs in or registers; afterwards every call is made as this person. */
@@ -46,12 +48,12 @@ export class Api {
 
   /**
    * One call. Its repeats carry the same key, so that they are one call to the service, too.
-   * @param {{open?: boolean, text?: boolean, blob?: boolean, signal?: AbortSignal, key?: string, tries?: number, patience?: number}} options
+   * @param {{open?: boolean, text?: boolean, blob?: boolean, signal?: AbortSignal, key?: string, tries?: number, patience?: number, headers?: Record<string, string>}} options
    *   open: without a token; text, blob: the answer is not JSON; key: of a call that was made before, perhaps;
-   *   tries, patience: how often and how long (ms) an answer is waited for
+   *   tries, patience: how often and how long (ms) an answer is waited for; headers: what else goes along
    */
-  async #call(method, path, body, {open = false, text = false, blob = false, signal, key, tries: most = TRIES, patience}) {
-    const headers = {accept: text || blob ? '*/*' : 'application/json'};
+  async #call(method, path, body, {open = false, text = false, blob = false, signal, key, tries: most = TRIES, patience, headers: more = {}}) {
+    const headers = {accept: text || blob ? '*/*' : 'application/json', ...more};
     if (method !== 'GET') headers['idempotency-key'] = key ?? crypto.randomUUID();
     if (body !== undefined) headers['content-type'] = 'application/json';
     let renewed = false;

@@ -12,6 +12,7 @@ const once = (/** @type {() => T} */ make) => {
 const number = once(() => new Intl.NumberFormat(language));
 const day = once(() => new Intl.DateTimeFormat(language, {dateStyle: 'full', timeStyle: 'short'}));
 const short = once(() => new Intl.DateTimeFormat(language, {dateStyle: 'medium', timeStyle: 'short'}));
+const date = once(() => new Intl.DateTimeFormat(language, {dateStyle: 'medium', timeZone: 'UTC'}));
 const clock = once(() => new Intl.DateTimeFormat(language, {timeStyle: 'medium'}));
 /** @type {Map<string, {format: Intl.NumberFormat, unit: number}>} */
 const currencies = new Map();
@@ -37,6 +38,9 @@ export const count = (/** @type {number} */ value) => number().format(value);
 export const whole = (/** @type {string} */ moment) => day().format(new Date(moment));
 export const brief = (/** @type {string} */ moment) => short().format(new Date(moment));
 export const time = (/** @type {string | number} */ moment) => clock().format(new Date(moment));
+
+/** A day as the service counts them, `2031-05-01`. */
+export const dayOf = (/** @type {string} */ text) => date().format(new Date(text));
 
 /** Minutes and seconds, as on a clock that runs down. */
 export function left(/** @type {number} */ ms) {

@@ -19,7 +19,7 @@ use super::idempotency::Operation;
 use super::pagination::{Page, Paged};
 use super::problem::{Code, FieldFault, Problem, ProblemBody};
 use crate::accounts::Role;
-use crate::catalog::{Chart, Event, EventPatch, EventState, NewEvent};
+use crate::catalog::{Chart, Event, EventPatch, EventState, NewEvent, unpack_drawing};
 use crate::ids::{EventId, Ordinal};
 use crate::orders::OrdersError;
 use crate::seats::{MOST_SEATS, SeatsError};
@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(create, list))
         .routes(routes!(preview))
         .routes(routes!(show, change, redraft, discard))
+        .routes(routes!(seats))
         .routes(routes!(publish))
         .routes(routes!(cancel))
         .routes(routes!(block))
@@ -163,6 +164,28 @@ async fn show(
     Ok(Json(EventDetails::of(EventBody::of(event, free), &chart)))
 }
 
+/// The chart of an own event, also while it is a draft.
+///
+/// As `GET /v1/events/{id}/seats`, but never kept: a draft's may be another the next time.
+#[utoipa::path(
+    get, path = "/v1/admin/events/{id}/seats", tag = "admin", security(("bearer" = [])), params(("id" = EventId, Path)),
+    responses(
+        (status = 200, description = "The chart", body = serde_json::Value),
+        (status = 404, description = "`not_found`: no such event of yours", body = ProblemBody),
+    ),
+)]
+async fn seats(
+    State(app): State<AppState>,
+    organiser: Organiser,
+    Path(id): Path<EventId>,
+) -> Result<Response, Problem> {
+    let event = own_event(&app, &organiser, id).await?;
+    let is_draft = event.state == EventState::Draft;
+    let chart = if is_draft { app.catalog.chart_of_draft(id).await? } else { app.catalog.chart(id).await? };
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((kind, unpack_drawing(&chart.drawing())).into_response())
+}
+
 /// Makes a draft what this form says, places included. What is published keeps its places.
 #[utoipa::path(
     put, path = "/v1/admin/events/{id}", tag = "admin", security(("bearer" = [])), params(("id" = EventId, Path)),
@@ -257,7 +280,10 @@ async fn change(
 #[utoipa::path(
     post, path = "/v1/admin/events/{id}/cancel", tag = "admin", security(("bearer" = [])),
     params(("id" = EventId, Path)),
-    responses((status = 200, description = "The event, cancelled", body = EventBody)),
+    responses(
+        (status = 200, description = "The event, cancelled", body = EventBody),
+        (status = 409, description = "`not_published`: a draft is thrown away instead", body = ProblemBody),
+    ),
 )]
 async fn cancel(
     State(app): State<AppState>,
@@ -265,7 +291,11 @@ async fn cancel(
     Path(id): Path<EventId>,
 ) -> Result<Json<EventBody>, Problem> {
     own_event(&app, &organiser, id).await?;
-    Ok(Json(EventBody::of(app.desk.cancel_event(id, organiser.id()).await?, None)))
+    let event = app.desk.cancel_event(id, organiser.id()).await?;
+    if event.state == EventState::Draft {
+        return Err(Code::NotPublished.detail("A draft is thrown away instead."));
+    }
+    Ok(Json(EventBody::of(event, None)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

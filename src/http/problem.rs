@@ -75,6 +75,8 @@ codes! {
     SaleClosed = CONFLICT, "sale_closed", "The sale is not open";
     /// The event has a waiting room: send its `Admission` token, see `POST /v1/events/{id}/room`.
     NotAdmitted = FORBIDDEN, "not_admitted", "This sale is entered through its waiting room";
+    /// A draft is not cancelled: nobody knows of it.
+    NotPublished = CONFLICT, "not_published", "This event is not published yet";
     /// What was published, or called off, is not changed as a whole any more.
     NotADraft = CONFLICT, "not_a_draft", "This event is not a draft";
     /// The order is in a state that does not allow this; `status` says which.

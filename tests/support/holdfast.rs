@@ -180,6 +180,11 @@ impl Holdfast {
         Client::new(self.url(), Some(token(self.organiser, "organiser")))
     }
 
+    /// The id of the same organiser's account.
+    pub fn organiser_id(&self) -> AccountId {
+        self.organiser
+    }
+
     /// An organiser of nothing yet.
     pub async fn another_organiser(&self) -> Client {
         self.person("organiser").await

@@ -1,11 +1,10 @@
 // @ts-check
-/** A new event: from a few fields, or from a chart that exists; seen before it is opened. */
+/** A new event: from a few fields, or from a chart that exists; seen before it is opened, or kept as a draft. */
 
 import {fill, h} from '../dom.js';
-import {count} from '../format.js';
-import '../map/seat-map.js';
 import {EventForm} from '../parts/event-form.js';
 import {button, fillPage, openPage} from '../parts/frame.js';
+import {showPlaces} from '../parts/places-preview.js';
 import {needOrganiser} from '../parts/sale.js';
 import {t} from '../text.js';
 
@@ -35,26 +34,18 @@ fillPage(page, async () => {
       return null;
     }
   }
+  async function make(/** @type {object} */ how) {
+    const looked = await look();
+    if (!looked?.event) return;
+    const event = await page.api.post('/v1/admin/events', {...looked.event, ...how});
+    location.assign(`/organise/${event.id}`);
+  }
 
   const preview = button(page, t('new.preview'), async () => {
     const looked = await look();
-    if (looked) showPlaces(seen, looked.drawing);
+    if (looked) showPlaces(seen, looked.drawing).scrollIntoView({block: 'nearest'});
   });
-  const create = button(page, t('new.create'), async () => {
-    const looked = await look();
-    if (!looked?.event) return;
-    const event = await page.api.post('/v1/admin/events', looked.event);
-    location.assign(`/organise/${event.id}`);
-  }, 'main');
-  page.show(h('h1', {}, t('new.title')), form.element, faults, h('div', {class: 'row'}, preview, create), seen);
+  const draft = button(page, t('new.draft'), () => make({draft: true}));
+  const create = button(page, t('new.create'), () => make({}), 'main');
+  page.show(h('h1', {}, t('new.title')), form.element, faults, h('div', {class: 'row'}, preview, draft, create), seen);
 });
-
-/** The map as customers will see it. */
-function showPlaces(place, drawing) {
-  const map = h('seat-map', {});
-  const places = drawing.sections.flatMap((section) => section.rows).reduce((sum, row) => sum + row.seats.length, 0)
-    + drawing.areas.reduce((sum, area) => sum + area.capacity, 0);
-  fill(place, h('p', {class: 'notice', role: 'status'}, t('new.good', {n: places, count: count(places)})), map);
-  map.preview(drawing);
-  map.scrollIntoView({block: 'nearest'});
-}

@@ -16,7 +16,8 @@ const STATES = ['awaiting_payment', 'closing', 'confirmed', 'failed', 'cancelled
 openSale(t('sale.orders'), async (page, event) => {
   const names = namesOf(event);
   const [whatId, stateId] = [freshId('what'), freshId('state')];
-  const what = h('input', {id: whatId, type: 'search', autocomplete: 'off'});
+  // The log leads here, with the order that it speaks of.
+  const what = h('input', {id: whatId, type: 'search', autocomplete: 'off', value: new URLSearchParams(location.search).get('q') ?? ''});
   const state = h('select', {id: stateId}, h('option', {value: ''}, t('find.any')), STATES.map((one) => h('option', {value: one}, t(`order-state.${one}`))));
   const rows = h('tbody', {});
   const notice = h('p', {role: 'status'});
@@ -46,12 +47,13 @@ openSale(t('sale.orders'), async (page, event) => {
       row = fresh;
     };
     let row = h('tr', {}, h('td', {}, brief(order.created_at)), h('td', {}, order.customer.name, h('br'), h('small', {}, order.customer.email)),
-      h('td', {}, order.seats.map((seat) => seatName(seat, names)).join('; ')), h('td', {}, money(order.amount, order.currency)),
+      h('td', {}, order.seats.map((seat) => seatName(seat, names)).join('; ')), h('td', {}, money(order.amount, order.currency), order.complimentary && h('small', {}, ` ${t('find.complimentary')}`)),
       h('td', {}, h('span', {class: 'badge', data: {status: order.status}}, t(`order-state.${order.status}`))),
       h('td', {}, order.status === 'confirmed'
         && h('button', {type: 'button', 'aria-label': t('desk.open-of', {name: order.customer.name}), click: () => openDesk(page, event, order, names, redraw)}, t('desk.open'))),
-      h('td', {}, order.status === 'confirmed' && order.amount > 0
-        && h('button', {type: 'button', 'aria-label': t('find.refund-of', {name: order.customer.name}), click: () => giveBack(order, row)}, t('find.refund'))));
+      h('td', {}, order.status === 'confirmed' && (order.amount > 0
+        ? h('button', {type: 'button', 'aria-label': t('find.refund-of', {name: order.customer.name}), click: () => giveBack(order, row)}, t('find.refund'))
+        : h('button', {type: 'button', 'aria-label': t('find.take-back-of', {name: order.customer.name}), click: () => takeBack(order, row)}, t('find.take-back')))));
     return row;
   }
   function giveBack(order, row) {
@@ -65,6 +67,16 @@ openSale(t('sale.orders'), async (page, event) => {
         const part = amount.value.trim();
         const wish = {...part && {amount: readAmount(part, order.currency, t('find.amount'))}, ...reason.value.trim() && {reason: reason.value.trim()}};
         const now = await page.api.post(`/v1/admin/orders/${order.id}/refund`, wish);
+        close();
+        row.replaceWith(line({...now, customer: order.customer}));
+      }, 'main'), keep(close, 'order.keep')]);
+  }
+
+  /** What has cost nothing: only the seats come back. */
+  function takeBack(order, row) {
+    ask(t('find.take-back-title'), [h('p', {}, t('find.take-back-says', {name: order.customer.name}))], (close) => [
+      button(page, t('find.take-back-sure'), async () => {
+        const now = await page.api.post(`/v1/admin/orders/${order.id}/refund`, {reason: t('find.take-back-title')});
         close();
         row.replaceWith(line({...now, customer: order.customer}));
       }, 'main'), keep(close, 'order.keep')]);

@@ -1,19 +1,24 @@
 // @ts-check
-/** The dashboard of a sale: how it stands, second by second. */
+/** The dashboard of a sale: how it stands, second by second. Of a draft: what it is, and how it becomes a sale. */
 
 import {fill, h} from '../dom.js';
-import {brief, count, money} from '../format.js';
+import {count, money} from '../format.js';
 import {Chart} from '../map/chart.js';
 import {Feed} from '../map/feed.js';
 import {Picture} from '../map/picture.js';
+import {CallingOff} from '../parts/calling-off.js';
 import {ask, keep} from '../parts/dialog.js';
+import {showDraft} from '../parts/draft.js';
 import {button} from '../parts/frame.js';
-import {bars, lines} from '../parts/plot.js';
+import {lines} from '../parts/plot.js';
+import {Report, downloads} from '../parts/report.js';
 import {openSale, saleHead} from '../parts/sale.js';
 import {t} from '../text.js';
 
 /** How often the money is asked for; seats come by themselves. */
 const REPORT_MS = 4000;
+/** The same while a cancelled event's money goes back, which somebody waits for. */
+const CALLING_OFF_MS = 1000;
 /** Seats held a second are counted over so many seconds. */
 const WINDOW_S = 10;
 /** Seconds that the live plot shows. */
@@ -26,10 +31,12 @@ openSale(t('sale.dashboard'), async (page, event) => {
   const figure = (key) => h('div', {}, h('dt', {}, t(`sale.${key}`)), figures[key] = h('dd', {}, '–'));
   const says = h('p', {class: 'notice', role: 'status', hidden: true});
   const live = h('div', {});
-  const report = h('div', {});
-  page.show(saleHead(event, t('sale.dashboard')), says,
-    h('dl', {class: 'figures'}, ['free', 'held', 'sold', 'blocked', 'waiting', 'revenue', 'rate', 'let-in'].map(figure)),
-    h('section', {class: 'panel', 'aria-labelledby': 'live'}, h('h2', {id: 'live'}, t('sale.live')), live), report,
+  const report = new Report(event);
+  const callingOff = new CallingOff();
+  page.show(saleHead(event, t('sale.dashboard')), says, callingOff.element,
+    h('dl', {class: 'figures'}, ['free', 'held', 'sold', 'blocked', 'waiting', 'revenue', 'given', 'rate', 'let-in'].map(figure)),
+    h('section', {class: 'panel', 'aria-labelledby': 'live'}, h('h2', {id: 'live'}, t('sale.live')), live), report.element,
+    downloads(page, event),
     event.status !== 'cancelled' && h('div', {class: 'columns'}, button(page, t('sale.cancel'), async () => askToCancel(page, event), 'plain')));
 
   /** Seats that became held, second by second. */
@@ -73,11 +80,13 @@ openSale(t('sale.dashboard'), async (page, event) => {
       figures.revenue.textContent = money(now.revenue, event.currency);
       figures.waiting.textContent = count(now.waiting);
       figures['let-in'].textContent = count(now.checked_in);
-      drawReport(report, now, event);
+      figures.given.textContent = count(now.complimentary);
+      report.show(now);
+      callingOff.show(now.calling_off);
     } catch (problem) {
       if (problem.code === undefined) throw problem;
     }
-    setTimeout(showReport, REPORT_MS);
+    setTimeout(showReport, callingOff.isUnderWay ? CALLING_OFF_MS : REPORT_MS);
   }
 
   const feed = new Feed(`/v1/events/${event.id}`, picture);
@@ -90,31 +99,7 @@ openSale(t('sale.dashboard'), async (page, event) => {
   tick();
   setInterval(tick, 1000);
   await showReport();
-});
-
-let shown = '';
-function drawReport(place, now, event) {
-  const {timeline, orders, categories} = now;
-  // A table that is read is not taken away while nothing has changed.
-  const text = JSON.stringify([timeline, orders, categories, now.refunded]);
-  if (text === shown) return;
-  shown = text;
-  const names = new Map(event.categories.map(({key, name}) => [key, name]));
-  const sold = timeline.reduce((sum, bucket) => sum + bucket.seats, 0);
-  const table = (head, rows) => h('table', {class: 'numbers'}, h('thead', {}, h('tr', {}, head.map((key) => h('th', {scope: 'col'}, t(key))))),
-    h('tbody', {}, rows.map(([first, ...rest]) => h('tr', {}, h('th', {scope: 'row'}, first), rest.map((value) => h('td', {}, value))))));
-  fill(place,
-    timeline.length > 0 && h('section', {class: 'panel spaced', 'aria-labelledby': 'timeline'}, h('h2', {id: 'timeline'}, t('sale.timeline')),
-      bars(timeline.map((bucket) => bucket.seats), t('sale.timeline-says', {sold: count(sold), from: brief(timeline[0].at), to: brief(timeline[timeline.length - 1].at)}))),
-    h('div', {class: 'columns'},
-      h('section', {class: 'panel', 'aria-labelledby': 'categories'}, h('h2', {id: 'categories'}, t('sale.by-category')),
-        table(['sale.category', 'sale.sold', 'sale.revenue'], categories.map(({category, sold: seats, revenue}) =>
-          [names.get(category) ?? category, count(seats), money(revenue, event.currency)]))),
-      h('section', {class: 'panel', 'aria-labelledby': 'states'}, h('h2', {id: 'states'}, t('sale.by-state')),
-        table(['sale.state', 'sale.count', 'sale.amount'], orders.map(({status, orders: number, amount}) =>
-          [t(`order-state.${status}`), count(number), money(amount, event.currency)])),
-        now.refunded > 0 && h('p', {}, `${t('sale.refunded')}: ${money(now.refunded, event.currency)}`))));
-}
+}, showDraft);
 
 function askToCancel(page, event) {
   ask(t('sale.cancel'), [h('p', {}, t('sale.cancel-says'))], (close) => [

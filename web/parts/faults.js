@@ -28,6 +28,12 @@ export function readAmount(/** @type {string} */ text, /** @type {string} */ cur
   return Math.round(Number(text.trim().replace(',', '.')) * unit);
 }
 
+/** Minutes that somebody has written, 90 or 1.5, in seconds. */
+export function readMinutes(/** @type {string} */ text, /** @type {string} */ field) {
+  if (!/^\d{1,7}([.,]\d{1,3})?$/.test(text.trim())) throw new Faults([{field, message: t('faults.minutes', {value: text.trim()})}]);
+  return Math.round(Number(text.trim().replace(',', '.')) * 60);
+}
+
 /** Runs all of them and throws the faults of all. @template T @param {(() => T)[]} readings @returns {T[]} */
 export function readAll(readings) {
   const faults = [];

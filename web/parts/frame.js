@@ -32,7 +32,8 @@ export function openPage(title) {
     const leave = h('button', {type: 'button', class: 'plain', title: t('site.signed-in', {name: account?.name}),
       click: async () => { forgetHolds(); await api.session.end(); location.assign('/'); }}, t('site.sign-out'));
     fill(nav, link('/', t('site.events')), account && link('/orders', t('site.orders')),
-      account && account.role !== 'customer' && link('/organise', t('site.organise')), account ? leave : enter);
+      account && account.role !== 'customer' && link('/organise', t('site.organise')),
+      account?.role === 'admin' && link('/admin/accounts', t('site.administration')), account ? leave : enter);
   };
   api.session.addEventListener('change', drawNav);
   drawNav();
@@ -58,6 +59,10 @@ export async function fillPage(/** @type {Page} */ page, /** @type {() => Promis
   try {
     await work();
   } catch (problem) {
+    if (problem.code === 'not_authenticated') {
+      askToReturn(page, () => fillPage(page, work, missing));
+      return;
+    }
     const words = problem.code === 'not_found' && missing ? missing : tellProblem(problem);
     if (problem.code === undefined) console.error(problem);
     page.show(h('h1', {}, missing && problem.code === 'not_found' ? t('site.name') : document.title.split(' · ')[0]),
@@ -65,6 +70,14 @@ export async function fillPage(/** @type {Page} */ page, /** @type {() => Promis
       h('p', {class: 'row'}, h('button', {type: 'button', click: () => fillPage(page, work, missing)}, t('map.again')),
         h('a', {class: 'button', href: '/'}, t('site.events'))));
   }
+}
+
+/** Whoever was signed in and is not any more goes on from here when they are again. */
+function askToReturn(/** @type {Page} */ page, /** @type {() => void} */ goOn) {
+  const ask = async () => { if (await signIn(page.api)) goOn(); };
+  page.show(h('h1', {}, document.title.split(' · ')[0]), h('p', {class: 'notice', role: 'alert'}, t('sign-in.ended')),
+    h('p', {}, h('button', {type: 'button', class: 'main', click: ask}, t('site.sign-in'))));
+  ask();
 }
 
 /** The account that this page is for: somebody who is not signed in is asked to, here and now. */

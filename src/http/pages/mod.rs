@@ -41,7 +41,7 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Every page: its path and the module that makes it.
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 16] = [
     ("/", "pages/events.js"),
     (EVENT_PAGE, "pages/event.js"),
     ("/checkout/{id}", "pages/checkout.js"),
@@ -50,10 +50,14 @@ const PAGES: [(&str, &str); 12] = [
     ("/organise", "pages/organise.js"),
     ("/organise/new", "pages/organise-new.js"),
     ("/organise/{id}", "pages/sale.js"),
+    ("/organise/{id}/edit", "pages/sale-edit.js"),
     ("/organise/{id}/seats", "pages/sale-seats.js"),
     ("/organise/{id}/orders", "pages/sale-orders.js"),
     ("/organise/{id}/waiting", "pages/sale-waiting.js"),
     ("/organise/{id}/door", "pages/door.js"),
+    ("/organise/{id}/log", "pages/sale-log.js"),
+    ("/admin/accounts", "pages/accounts.js"),
+    ("/admin/log", "pages/admin-log.js"),
 ];
 
 /// Where seats are chosen.

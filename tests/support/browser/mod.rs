@@ -7,6 +7,7 @@
 
 mod cable;
 mod diary;
+mod downloads;
 mod find;
 mod input;
 mod judge;

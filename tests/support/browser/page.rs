@@ -25,7 +25,7 @@ const NOTE_SHIFTS: &str = "(() => {
 pub struct Page {
     pub(super) session: Session,
     pub(super) diary: Arc<Diary>,
-    person: Arc<Person>,
+    pub(super) person: Arc<Person>,
     target: String,
     patience: Duration,
     /// The media features that are not as usual; they can only be set together.

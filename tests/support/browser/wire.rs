@@ -54,6 +54,11 @@ impl Wire {
         wire
     }
 
+    /// Where the browser keeps what it has; it goes with the run.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
     /// Asks the browser itself, rather than a page.
     pub async fn call(&self, method: &str, params: Value) -> Value {
         self.ask(None, method, params).await.unwrap_or_else(|refusal| panic!("{method}: {refusal}"))
