@@ -10,8 +10,14 @@ async fn each_broken_promise_is_counted() {
     let ada = holdfast.customer().await;
     let order = holdfast.sold(&ada, event, &["stalls-A-1", "stalls-A-2"]).await;
     let open = ada.orders(event, &["stalls-B-1", "stalls-B-2"]).await;
+    let (hall, buyer, whole) = holdfast.sold_out(4800).await;
+    let (first, second) = (holdfast.customer().await, holdfast.customer().await);
+    let (offered, behind) = (first.waits_for(hall, 4).await, second.waits_for(hall, 4).await);
+    buyer.cancels(&whole).await.expect(200);
+    first.is(&offered, "offered").await;
     holdfast.every_invariant_holds().await;
 
+    let (offered, behind) = (id(&offered).to_owned(), id(&behind).to_owned());
     let (paid, unpaid) = (id(&order).to_owned(), id(&open).to_owned());
     for (invariant, harm) in [
         ("all_seats_or_none", format!("delete from tickets where order_id = '{paid}'")),
@@ -43,6 +49,21 @@ async fn each_broken_promise_is_counted() {
         ),
         ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
         (
+            "offers_in_order",
+            format!(
+                "insert into waitlist_log (event_id, entry_id, step, from_state, to_state, cause, actor)
+                 select event_id, id, 2, 'waiting', 'offered', 'its turn', 'clock' from waitlist where id = '{behind}';
+                 update waitlist_log set at = '2020-01-02' where entry_id = '{behind}' and step = 2;
+                 update waitlist set joined_at = '2020-01-01'"
+            ),
+        ),
+        ("offers_have_a_party", format!("update waitlist set state = 'declined' where id = '{offered}'")),
+        ("offers_have_a_party", "delete from offered_seats".to_owned()),
+        ("offers_have_a_party", format!("update offers set state = 'lapsed' where entry_id = '{offered}'")),
+        ("parties_are_logged", format!("delete from waitlist_log where entry_id = '{behind}'")),
+        ("parties_are_logged", format!("update waitlist_log set from_state = null, to_state = 'waiting' where entry_id = '{offered}'")),
+        ("offers_end", "update offers set expires_at = now() - interval '1 day'".to_owned()),
+        (
             "debts_are_paid",
             format!(
                 "insert into outbox (event_id, order_id, kind, created_at, due_at) select event_id, id, 'show',
@@ -58,7 +79,7 @@ async fn each_broken_promise_is_counted() {
         ),
     ] {
         holdfast.in_a_copy_of_the_database(async |pg| {
-            sqlx::query(sqlx::AssertSqlSafe(harm.clone())).execute(&pg).await.expect("the harm is done");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(harm.clone())).execute(&pg).await.expect("the harm is done");
             let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
             let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
             assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
