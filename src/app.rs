@@ -20,6 +20,7 @@ use crate::seats::{Engine, Pictures, Timing};
 use crate::stores::postgres;
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
+use crate::tickets::TicketKeys;
 use crate::waitlist::Waitlist;
 
 /// Handles to everything that a node consists of. Cheap to clone.
@@ -81,10 +82,12 @@ impl App {
             payment_failed: config.payment_failed,
             live_money,
         };
-        let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let waitlist =
             Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
         let rooms = Rooms::new(engine.clone(), metrics.clone(), &jwt_secret, config.room_pass());
+        let tickets = TicketKeys::new(config.ticket_key.as_ref(), &jwt_secret, &config.ticket_keys_old)?;
+        let desk =
+            Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), tickets, rules);
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         let limits = Limits::new(
             config.rate_limits.clone(),

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::limits;
 use crate::mail::{BadAddress, Postman};
+use crate::tickets::TicketKeys;
 
 /// What happens to an order when its payment is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -112,6 +113,15 @@ pub struct Config {
     /// Signs access tokens and seals stored answers; at least 32 bytes.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<SecretString>,
+
+    /// Signs the codes of tickets: 32 random bytes in base64. Default: a key derived from `JWT_SECRET`, which then
+    /// changes with it.
+    #[arg(long, env = "TICKET_KEY", hide_env_values = true)]
+    pub ticket_key: Option<SecretString>,
+
+    /// Public keys that tickets were signed with before, comma-separated: published, so that doors know those tickets.
+    #[arg(long, env = "TICKET_KEYS_OLD", value_delimiter = ',')]
+    pub ticket_keys_old: Vec<String>,
 
     /// Seconds that an access token lives. It cannot be revoked, so it is short.
     #[arg(long, env = "ACCESS_TOKEN_SECONDS", default_value_t = 900)]
@@ -229,6 +239,11 @@ impl Config {
         let jwt = secret(&self.jwt_secret);
         require("JWT_SECRET", jwt.is_empty(), "is not set");
         require("JWT_SECRET", !jwt.is_empty() && is_weak(&jwt), "is weak: use 32 or more random bytes");
+
+        let shared = SecretString::from(jwt);
+        if let Err(fault) = TicketKeys::new(self.ticket_key.as_ref(), &shared, &self.ticket_keys_old) {
+            require(fault.setting(), true, fault.why());
+        }
 
         let key = secret(&self.stripe_secret_key);
         require("STRIPE_SECRET_KEY", key.is_empty(), "is not set");

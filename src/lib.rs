@@ -24,6 +24,7 @@ pub mod sandbox;
 pub mod seats;
 pub mod stores;
 pub mod telemetry;
+pub mod tickets;
 pub mod trail;
 pub mod waitlist;
 pub mod workers;

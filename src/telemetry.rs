@@ -53,6 +53,10 @@ pub struct Metrics {
     pub confirm_seconds: Histogram,
     /// Moves of orders, by the state they reached.
     pub orders: ByLabel,
+    /// Tickets shown at a door by what became of it: let_in, already_checked_in, void, moved, wrong_event, unknown, undone.
+    pub check_ins: ByLabel,
+    /// Tickets to be moved by what became of it: moved, refused.
+    pub ticket_moves: ByLabel,
     /// Webhooks by what became of them: accepted, repeated, unsigned, foreign.
     pub webhooks: ByLabel,
     /// Parties of waiting lists by what became of them: joined, offered, served, declined, lapsed, left, closed.
@@ -99,6 +103,8 @@ impl Metrics {
             hold_seconds: quick(),
             confirm_seconds: slow(),
             orders: Family::default(),
+            check_ins: Family::default(),
+            ticket_moves: Family::default(),
             webhooks: Family::default(),
             waitlist: Family::default(),
             room_admitted: Counter::default(),
@@ -133,6 +139,8 @@ impl Metrics {
             m.confirm_seconds.clone(),
         );
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
+        registry.register("check_ins", "Tickets shown at a door by what became of it", m.check_ins.clone());
+        registry.register("ticket_moves", "Tickets to be moved by what became of it", m.ticket_moves.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
         registry.register("room_admitted", "People let in from waiting rooms", m.room_admitted.clone());
         registry.register("room_waiting", "People who wait in rooms", m.room_waiting.clone());

@@ -94,3 +94,17 @@ async fn of_many_who_hold_the_same_seat_in_a_redis_gone_mad_one_can_pay() {
     buyer.sees(&order, "confirmed").await;
     holdfast.every_invariant_holds().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_has_not_come_to_checkout_outlives_every_comparison() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let hold = ada.holds_seats(event, &["stalls-A-1"]).await.expect(201);
+    let flag = holdfast.flag(event, "stalls-A-1").await;
+    assert_eq!(flag.as_deref(), Some(id(&hold)));
+    assert_eq!(holdfast.app().desk.reconcile_picture(event).await.expect("compared"), 0);
+    assert_eq!(holdfast.flag(event, "stalls-A-1").await, flag);
+    ada.checks_out(&hold).await;
+    holdfast.every_invariant_holds().await;
+}

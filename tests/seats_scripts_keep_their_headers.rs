@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast::ids::{AccountId, EventId, HoldId};
 use holdfast::seats::keys::Keys;
-use holdfast::seats::{Asker, Rules};
+use holdfast::seats::{Asker, Place, Rules};
 use redis::{Script, Value, from_redis_value};
 use uuid::Uuid;
 
@@ -386,6 +386,41 @@ async fn release() {
 }
 
 #[tokio::test]
+async fn move_() {
+    let mut heard = Heard::of(include_str!("../lua/move.lua"), &[]).await;
+    let event = heard.event(&open_rules()).await;
+    heard.house.engine.begin_waiting(event).await.unwrap();
+    let (owner, order) = (AccountId::new(), order());
+    let key = |event, hold| vec![Keys::of(event).hold(hold)];
+    let asks = |hold: HoldId, from: u32, to: u32| words(&[&hold, &owner, &order, &60_000, &from, &to]);
+    let fresh = || HoldId(Uuid::new_v4());
+    let first = fresh();
+    assert_eq!(heard.says(event, &key(event, first), &asks(first, 5, 8)).await[2], "5");
+    let repeat = heard.says(event, &key(event, first), &asks(first, 5, 8)).await;
+    assert_eq!(repeat, words(&[&"held", &"", &5]), "a repeat");
+    let second = fresh();
+    let refused = heard.says(event, &key(event, second), &asks(second, 5, 6)).await;
+    assert_eq!(refused, words(&[&"refused", &"", &"held"]));
+    assert_eq!(heard.says(event, &key(event, second), &asks(second, 5, 8)).await[2], "6", "the next one");
+    // Another's seat whose hold has expired is the waiting list's, where there is one, and else anybody's.
+    let held = heard.house.engine.hold(&ask(event, AccountId::new(), &[0])).await.unwrap();
+    heard.house.lapse(event, held.hold).await;
+    let third = fresh();
+    assert_eq!(heard.says(event, &key(event, third), &asks(third, 0, 1)).await[2], "held");
+    let news = heard.house.engine.news(event).await.unwrap();
+    heard.house.engine.end_waiting(event, news).await.unwrap();
+    assert_eq!(heard.says(event, &key(event, third), &asks(third, 0, 1)).await[2], "0");
+    heard.house.engine.sweep(event).await.unwrap();
+    assert_eq!(heard.says(event, &key(event, third), &asks(third, 0, 1)).await[0], "held", "it stays ours");
+    let full = fresh();
+    assert_eq!(heard.says(event, &key(event, full), &asks(full, 5, 7)).await, words(&[&"sold_out", &""]));
+    heard.house.lapse(event, first).await;
+    heard.says(event, &key(event, first), &asks(first, 5, 8)).await;
+    heard.says(EventId::new(), &key(event, first), &asks(first, 5, 8)).await;
+    heard.everything();
+}
+
+#[tokio::test]
 async fn sweep() {
     let mut heard = Heard::of(include_str!("../lua/sweep.lua"), &[EXPIRY]).await;
     let event = heard.event(&open_rules()).await;
@@ -504,6 +539,10 @@ async fn without_a_marker_every_script_says_not_ready() {
         engine.unblock(event, &[1]).await.err(),
         engine.configure(event, &open_rules()).await.err(),
         engine.snapshot(event).await.err(),
+        engine
+            .keep_place(&Place { event, hold: held.hold, owner, order: mine, among: 0..1 }, MINUTE)
+            .await
+            .err(),
     ];
     for (at, error) in errors.into_iter().enumerate() {
         let error = error.unwrap_or_else(|| panic!("call {at} was answered"));

@@ -17,6 +17,16 @@ async fn each_broken_promise_is_counted() {
         ("all_seats_or_none", format!("delete from tickets where order_id = '{paid}'")),
         ("all_seats_or_none", format!("delete from seat_claims where order_id = '{paid}'")),
         ("open_orders_keep_their_seats", format!("delete from seat_claims where order_id = '{unpaid}'")),
+        ("tickets_are_their_orders", format!("update seat_claims set ordinal = 30 where order_id = '{paid}' and ordinal = 0")),
+        ("tickets_are_their_orders", format!("update orders set state = 'cancelled' where id = '{paid}'")),
+        (
+            "door_and_log_agree",
+            format!(
+                "update tickets set checked_in_at = now(), checked_in_by = (select id from accounts limit 1)
+                  where order_id = '{paid}'"
+            ),
+        ),
+        ("door_and_log_agree", format!("update tickets set issue = 2 where order_id = '{paid}'")),
         ("confirmed_is_paid", format!("update payments set captured = 1 where order_id = '{paid}'")),
         ("priced_as_shown", format!("update order_seats set price = price + 1 where order_id = '{paid}'")),
         ("claims_have_a_living_order", format!("update orders set state = 'refunded' where id = '{paid}'")),

@@ -48,12 +48,13 @@ export class Api {
 
   /**
    * One call. Its repeats carry the same key, so that they are one call to the service, too.
-   * @param {{open?: boolean, text?: boolean, signal?: AbortSignal}} options
-   *   open: without a token; text: the answer is not JSON
+   * @param {{open?: boolean, text?: boolean, blob?: boolean, signal?: AbortSignal, key?: string, tries?: number, patience?: number, headers?: Record<string, string>}} options
+   *   open: without a token; text, blob: the answer is not JSON; key: of a call that was made before, perhaps;
+   *   tries, patience: how often and how long (ms) an answer is waited for; headers: what else goes along
    */
-  async #call(method, path, body, {open = false, text = false, signal}) {
-    const headers = {accept: text ? '*/*' : 'application/json'};
-    if (method !== 'GET') headers['idempotency-key'] = crypto.randomUUID();
+  async #call(method, path, body, {open = false, text = false, blob = false, signal, key, tries: most = TRIES, patience, headers: more = {}}) {
+    const headers = {accept: text || blob ? '*/*' : 'application/json', ...more};
+    if (method !== 'GET') headers['idempotency-key'] = key ?? crypto.randomUUID();
     if (body !== undefined) headers['content-type'] = 'application/json';
     let renewed = false;
     let waited = false;
@@ -64,14 +65,15 @@ export class Api {
         token = open ? null : await this.session.token();
         if (token) headers.authorization = `Bearer ${token}`;
         else delete headers.authorization;
-        answer = await fetch(this.base + path, {method, headers, signal, body: body && JSON.stringify(body)});
+        const until = patience ? AbortSignal.timeout(patience) : signal;
+        answer = await fetch(this.base + path, {method, headers, signal: until, body: body && JSON.stringify(body)});
       } catch (fault) {
         if (signal?.aborted) throw fault;
-        if (tries === TRIES) throw new Unreachable('No answer');
+        if (tries === most) throw new Unreachable('No answer');
         await pause(PAUSE_MS * 2 ** tries);
         continue;
       }
-      if (answer.ok) return answer.status === 204 ? null : text ? answer.text() : answer.json();
+      if (answer.ok) return answer.status === 204 ? null : text ? answer.text() : blob ? answer.blob() : answer.json();
       const problem = new Problem(await answer.json().catch(() => null), answer.status);
       if (problem.code === 'not_authenticated' && token && !renewed) {
         renewed = true;
@@ -86,7 +88,7 @@ export class Api {
         continue;
       }
       const again = answer.status === 503 || problem.code === 'still_running';
-      if (!again || tries === TRIES) throw problem;
+      if (!again || tries === most) throw problem;
       await pause(Math.max(PAUSE_MS, after * 1000));
     }
   }

@@ -104,6 +104,14 @@ impl From<OrdersError> for Problem {
                 Code::AlreadyCheckedIn.with("checked_in_at", at).with("checked_in_by", by)
             }
             OrdersError::TicketVoid => Code::TicketVoid.problem(),
+            OrdersError::TicketMoved => Code::TicketVoid
+                .detail("The ticket was moved to another seat: only its newer code opens the door.")
+                .with("moved", true),
+            OrdersError::NotCheckedIn => Code::NotCheckedIn.problem(),
+            OrdersError::UnknownSeat(seat) => Code::UnknownSeats.with("seats", [seat]),
+            OrdersError::PriceDiffers { paid, price } => {
+                Code::PriceDiffers.with("paid", paid).with("price", price)
+            }
             OrdersError::PaymentRefused(cause) => payment_refused(&cause),
             OrdersError::NoSuchMove { .. } | OrdersError::Inconsistent { .. } => Self::internal(error),
             OrdersError::Catalog(error) => error.into(),

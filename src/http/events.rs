@@ -61,6 +61,8 @@ impl EventStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventBody {
     id: EventId,
+    /// The short number that the codes of its tickets carry.
+    number: i32,
     #[schema(example = "The Tempest")]
     title: String,
     description: String,
@@ -113,6 +115,7 @@ impl EventBody {
             status: EventStatus::of(&event, free, now),
             waitlist_open: event.waitlist_is_open(now),
             id: event.id,
+            number: event.number,
             title: event.title,
             description: event.description,
             venue: event.venue,

@@ -13,6 +13,7 @@ mod allowance;
 mod auth;
 mod availability;
 mod cache;
+mod door;
 mod errors;
 mod events;
 pub mod extract;
@@ -69,6 +70,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(tickets::routes())
         .merge(waitlist::routes())
         .merge(room::routes())
+        .merge(door::routes())
         .merge(system::routes())
 }
 
@@ -182,6 +184,7 @@ mod tests {
             "/v1/events/{id}/availability",
             "/v1/events/{id}/status",
             "/v1/events/{id}/live",
+            "/v1/tickets/keys",
             "/v1/webhooks/stripe",
         ];
         for (method, path, call) in calls().iter().filter(|(_, path, _)| path.starts_with("/v1/")) {

@@ -83,8 +83,11 @@ codes! {
     OrderState = CONFLICT, "order_state", "The order's state does not allow this";
     /// `checked_in_at` and `checked_in_by` say when and by whom.
     AlreadyCheckedIn = CONFLICT, "already_checked_in", "This ticket has let somebody in already";
-    /// Its order was cancelled or refunded.
+    /// Its order was cancelled or refunded, or, with `moved`, it has another seat and a newer code.
     TicketVoid = CONFLICT, "ticket_void", "This ticket is not valid any more";
+    NotCheckedIn = CONFLICT, "not_checked_in", "This ticket has let nobody in";
+    /// `paid` is what the ticket cost, `price` what the other seat costs.
+    PriceDiffers = CONFLICT, "price_differs", "That seat has another price";
     /// `event_title` says for which.
     WrongEvent = CONFLICT, "wrong_event", "This ticket is for another event";
     /// The provider will not take a payment for this order, now or later.

@@ -1,81 +1,214 @@
-//! Tickets: the code that a customer shows, and the door at which it is shown.
+//! Tickets as their owners have them: the keys that codes are signed with, squares, paper, calendars.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use qrcode::QrCode;
-use qrcode::render::svg;
-use serde::Deserialize;
+use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use super::AppState;
 use super::admin_events::own_event;
-use super::extract::{Customer, Json, Organiser, Path, invalid};
+use super::extract::{Customer, Json, Organiser, Path};
 use super::problem::{Code, Problem, ProblemBody};
-use crate::ids::EventId;
-use crate::orders::Admission;
-
-/// The longest code that is looked for: ours are 25 letters.
-const LONGEST_CODE: usize = 200;
+use crate::accounts::Role;
+use crate::catalog::EventState;
+use crate::ids::{AccountId, EventId, OrderId, TicketId};
+use crate::orders::{OrderState, Paper};
+use crate::tickets::{self, Entry, Print, PublicKey, Qr};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(qr)).routes(routes!(check_in))
+    OpenApiRouter::new()
+        .routes(routes!(keys))
+        .routes(routes!(svg))
+        .routes(routes!(png))
+        .routes(routes!(one_pdf))
+        .routes(routes!(all_pdf))
+        .routes(routes!(calendar))
 }
 
-/// A ticket's code as a QR code.
+/// A JSON Web Key Set (RFC 7517).
+#[derive(Debug, Serialize, ToSchema)]
+struct KeySet {
+    /// The one that signs now comes first.
+    keys: Vec<PublicKey>,
+}
+
+/// The keys with which a device at a door checks tickets alone.
+///
+/// How a code is read is described, with a worked example, in `docs/tickets.md`.
+#[utoipa::path(get, path = "/v1/tickets/keys", tag = "events", responses(
+    (status = 200, description = "Ed25519 public keys", body = KeySet),
+))]
+async fn keys(State(app): State<AppState>) -> Response {
+    let keep = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
+    (keep, Json(KeySet { keys: app.desk.ticket_keys().public().to_vec() })).into_response()
+}
+
+/// A ticket's code as a QR code, for a page.
 #[utoipa::path(
-    get, path = "/v1/tickets/{id}/qr.svg", tag = "orders", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    get, path = "/v1/tickets/{id}/qr.svg", tag = "orders", security(("bearer" = [])), params(("id" = TicketId, Path)),
     responses(
         (status = 200, description = "The drawing", body = String, content_type = "image/svg+xml"),
-        (status = 404, description = "`not_found`: no such ticket of yours", body = ProblemBody),
+        (status = 404, description = "`not_found`: no such ticket of yours, nor for an event of yours", body = ProblemBody),
         (status = 409, description = "`ticket_void`", body = ProblemBody),
     ),
 )]
-async fn qr(
+async fn svg(
     State(app): State<AppState>,
     customer: Customer,
-    Path(ticket): Path<Uuid>,
+    Path(ticket): Path<TicketId>,
 ) -> Result<Response, Problem> {
-    let code = app.desk.own_ticket_code(customer.id(), ticket).await?;
-    let drawing = QrCode::new(code.as_bytes()).map_err(Problem::internal)?.render::<svg::Color<'_>>().build();
+    let paper = one(&app, customer, ticket).await?;
+    let drawing = Qr::of(&paper.print.code).map_err(Problem::internal)?.svg();
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"))], drawing).into_response())
 }
 
-/// What a door has scanned.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Scan {
-    code: String,
-    /// The event whose door it is: tickets for another one are refused.
-    event_id: Option<EventId>,
-}
-
-/// Lets somebody in. A ticket opens one door once.
+/// The same as a picture, for a telephone or a mail.
 #[utoipa::path(
-    post, path = "/v1/admin/tickets/check-in", tag = "admin", security(("bearer" = [])), request_body = Scan,
+    get, path = "/v1/tickets/{id}/qr.png", tag = "orders", security(("bearer" = [])), params(("id" = TicketId, Path)),
     responses(
-        (status = 200, description = "Let them in", body = Admission),
-        (status = 404, description = "`not_found`: no such ticket for an event of yours", body = ProblemBody),
-        (status = 409, description = "`already_checked_in` with `checked_in_at` and `checked_in_by`, `ticket_void`, \
-            `wrong_event` with `event_title`", body = ProblemBody),
+        (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/png"),
+        (status = 404, description = "`not_found`: no such ticket of yours, nor for an event of yours", body = ProblemBody),
+        (status = 409, description = "`ticket_void`", body = ProblemBody),
     ),
 )]
-async fn check_in(
+async fn png(
     State(app): State<AppState>,
-    organiser: Organiser,
-    Json(scan): Json<Scan>,
-) -> Result<Json<Admission>, Problem> {
-    let code = scan.code.trim();
-    if code.is_empty() || code.len() > LONGEST_CODE {
-        return Err(invalid("code", format!("must be 1 to {LONGEST_CODE} bytes")));
+    customer: Customer,
+    Path(ticket): Path<TicketId>,
+) -> Result<Response, Problem> {
+    let paper = one(&app, customer, ticket).await?;
+    let picture = Qr::of(&paper.print.code).map_err(Problem::internal)?.png();
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("image/png"))], picture).into_response())
+}
+
+/// A ticket to print: one page of A5.
+#[utoipa::path(
+    get, path = "/v1/tickets/{id}/ticket.pdf", tag = "orders", security(("bearer" = [])), params(("id" = TicketId, Path)),
+    responses(
+        (status = 200, description = "The document", body = Vec<u8>, content_type = "application/pdf"),
+        (status = 404, description = "`not_found`: no such ticket of yours, nor for an event of yours", body = ProblemBody),
+        (status = 409, description = "`ticket_void`", body = ProblemBody),
+    ),
+)]
+async fn one_pdf(
+    State(app): State<AppState>,
+    customer: Customer,
+    Path(ticket): Path<TicketId>,
+) -> Result<Response, Problem> {
+    let paper = one(&app, customer, ticket).await?;
+    let name = format!("ticket-{}.pdf", paper.seat_id);
+    document(vec![paper.print], &name).await
+}
+
+/// All tickets of an order to print, a page each.
+#[utoipa::path(
+    get, path = "/v1/orders/{id}/tickets.pdf", tag = "orders", security(("bearer" = [])),
+    params(("id" = OrderId, Path)),
+    responses(
+        (status = 200, description = "The document", body = Vec<u8>, content_type = "application/pdf"),
+        (status = 404, description = "`not_found`: no such order of yours, nor at an event of yours", body = ProblemBody),
+        (status = 409, description = "`order_state`: it has no tickets, or not any more", body = ProblemBody),
+    ),
+)]
+async fn all_pdf(
+    State(app): State<AppState>,
+    customer: Customer,
+    Path(id): Path<OrderId>,
+) -> Result<Response, Problem> {
+    let order = app.desk.order_unchecked(id).await?;
+    allowed(&app, customer, order.buyer.id, order.event.id).await?;
+    let papers = app.desk.papers_of_order(id).await?;
+    let good: Vec<_> = papers.into_iter().filter(|paper| paper.is_valid).map(|paper| paper.print).collect();
+    if good.is_empty() {
+        return Err(Code::OrderState.with("status", order.status));
     }
-    let event = app.desk.event_of_ticket(code).await?;
-    let event = own_event(&app, &organiser, event).await?;
-    if scan.event_id.is_some_and(|door| door != event.id) {
-        return Err(Code::WrongEvent.with("event_title", event.title));
+    document(good, "tickets.pdf").await
+}
+
+/// The event of an order, for a calendar.
+///
+/// Fetched again after the event was changed or the order called off, it replaces what the calendar has.
+#[utoipa::path(
+    get, path = "/v1/orders/{id}/event.ics", tag = "orders", security(("bearer" = [])),
+    params(("id" = OrderId, Path)),
+    responses(
+        (status = 200, description = "The entry (RFC 5545)", body = String, content_type = "text/calendar"),
+        (status = 404, description = "`not_found`: no such order of yours, nor at an event of yours", body = ProblemBody),
+        (status = 409, description = "`order_state`: it was never confirmed", body = ProblemBody),
+    ),
+)]
+async fn calendar(
+    State(app): State<AppState>,
+    customer: Customer,
+    Path(id): Path<OrderId>,
+) -> Result<Response, Problem> {
+    let order = app.desk.order_unchecked(id).await?;
+    allowed(&app, customer, order.buyer.id, order.event.id).await?;
+    let was_sold = order.history.iter().any(|step| step.to == OrderState::Confirmed.as_str());
+    if !was_sold {
+        return Err(Code::OrderState.with("status", order.status));
     }
-    Ok(Json(app.desk.check_in(event.id, code, organiser.id()).await?))
+    let event = app.catalog.event(order.event.id).await?;
+    let now = OffsetDateTime::now_utc();
+    let address = app.config.public_url();
+    let house = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let seats: Vec<_> = order.seats.iter().map(|seat| seat.id.as_str()).collect();
+    let url = format!("{}/orders/{id}", address.trim_end_matches('/'));
+    let file = tickets::calendar(&Entry {
+        uid: format!("{id}@{}", house.as_deref().unwrap_or("holdfast")),
+        title: event.title,
+        place: event.venue,
+        text: format!("{}\n{url}", seats.join(", ")),
+        url,
+        starts_at: event.starts_at,
+        ends_at: event.ends_at,
+        cancelled: event.state == EventState::Cancelled || order.status != OrderState::Confirmed,
+        // Nobody counts the changes of an event; whoever fetches later has the later ones.
+        sequence: (now - order.created_at).whole_minutes(),
+        made_at: now,
+    });
+    Ok(attached("text/calendar; charset=utf-8", "event.ics", file.into_bytes()))
+}
+
+/// A ticket that is good, for whoever may have it.
+async fn one(app: &AppState, customer: Customer, ticket: TicketId) -> Result<Paper, Problem> {
+    let paper = app.desk.paper_of_ticket(ticket).await?;
+    allowed(app, customer, paper.owner, paper.event).await?;
+    if paper.is_valid { Ok(paper) } else { Err(Code::TicketVoid.problem()) }
+}
+
+/// Its owner, and whoever runs the event: a box office prints. For anybody else it does not exist.
+async fn allowed(
+    app: &AppState,
+    customer: Customer,
+    owner: AccountId,
+    event: EventId,
+) -> Result<(), Problem> {
+    match customer.0.role {
+        _ if customer.id() == owner => Ok(()),
+        Role::Customer => Err(Code::NotFound.problem()),
+        Role::Organiser | Role::Admin => own_event(app, &Organiser(customer.0), event).await.map(drop),
+    }
+}
+
+async fn document(prints: Vec<Print>, name: &str) -> Result<Response, Problem> {
+    // A school's worth of tickets takes a second.
+    let document = tokio::task::spawn_blocking(move || tickets::pdf(&prints)).await;
+    let document = document.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    Ok(attached("application/pdf", name, document))
+}
+
+fn attached(kind: &'static str, name: &str, content: Vec<u8>) -> Response {
+    let plain: String = name
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "-.".contains(letter) { letter } else { '_' })
+        .collect();
+    let name = format!("attachment; filename=\"{plain}\"");
+    let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
+    let kind = HeaderValue::from_static(kind);
+    ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], content).into_response()
 }

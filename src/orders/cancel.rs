@@ -149,11 +149,19 @@ impl Desk {
         order: &mut Locked,
         because: &Because,
     ) -> Result<(), OrdersError> {
-        sqlx::query("update tickets set state = 'void' where event_id = $1 and order_id = $2")
-            .bind(order.event_id)
-            .bind(order.id)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "with dead as (update tickets set state = 'void'
+                            where event_id = $1 and order_id = $2 and state = 'valid' returning id)
+             insert into ticket_log (event_id, ticket_id, order_id, what, actor, reason, request_id)
+             select $1, id, $2, 'voided', $3, $4, $5 from dead",
+        )
+        .bind(order.event_id)
+        .bind(order.id)
+        .bind(because.actor.to_string())
+        .bind(&because.cause)
+        .bind(&because.request_id)
+        .execute(&mut *tx)
+        .await?;
         claims::drop_all(tx, order.event_id, order.id).await?;
         order.advance(tx, OrderState::Cancelled, because).await?;
         effects::owe(tx, order.event_id, Effect::Show(order.id)).await

@@ -14,7 +14,7 @@ use crate::orders::error::{OrdersError, RefusedSeat};
 use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, claims, confirm};
+use crate::orders::{Desk, claims};
 use crate::seats::{Asker, Claimed, Held, Pinned};
 use crate::stores::postgres::within;
 use crate::waitlist;
@@ -114,7 +114,7 @@ impl Desk {
             log::write(&mut tx, (event, ask.order), None, OrderState::AwaitingPayment, &because).await?;
             if priced.amount == 0 {
                 let mut order = log::lock(&mut tx, ask.order).await?;
-                confirm::confirm(&mut tx, &mut order, hold.ordinals.len(), &because).await?;
+                self.confirm(&mut tx, &mut order, hold.ordinals.len(), &because).await?;
             } else {
                 insert_payment(&mut tx, event, ask.order, &priced, chart).await?;
                 effects::owe(&mut tx, event, Effect::OpenPayment(ask.order)).await?;

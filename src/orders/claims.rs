@@ -103,6 +103,29 @@ pub(super) async fn drop_all(
     Ok(())
 }
 
+/// Gives up one seat that an order has bought.
+pub(super) async fn give_up(
+    tx: &mut PgConnection,
+    event: EventId,
+    order: OrderId,
+    seat: Ordinal,
+) -> Result<(), OrdersError> {
+    let gone = sqlx::query(
+        "delete from seat_claims where event_id = $1 and order_id = $2 and ordinal = any ($3::integer[])
+            and state = 'sold'",
+    )
+    .bind(event)
+    .bind(order)
+    .bind(as_integers(&[seat]))
+    .execute(tx)
+    .await?;
+    if gone.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(OrdersError::Inconsistent { order, what: "a sold seat has no claim" })
+    }
+}
+
 /// The seats that an order is about, whoever has them now.
 pub(super) async fn seats_of(
     db: &mut PgConnection,

@@ -13,7 +13,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, claims, confirm};
+use crate::orders::{Desk, claims};
 use crate::seats::{Asker, Held, HoldAsk, Via, Wish};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
@@ -133,7 +133,7 @@ impl Desk {
             }
             log::write(&mut tx, (comp.event, comp.order), None, OrderState::AwaitingPayment, &because).await?;
             let mut order = log::lock(&mut tx, comp.order).await?;
-            confirm::confirm(&mut tx, &mut order, seats.len(), &because).await?;
+            self.confirm(&mut tx, &mut order, seats.len(), &because).await?;
             let names: Vec<_> = seats.iter().filter_map(|&at| chart.seat(at)).map(|seat| seat.id.to_string()).collect();
             let deed = Deed {
                 actor: comp.by,

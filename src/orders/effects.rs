@@ -10,7 +10,7 @@ use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal, RefundId};
 use crate::orders::error::OrdersError;
 use crate::orders::lease::{pause, side_by_side};
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, claims};
+use crate::orders::{Desk, claims, moving};
 use crate::seats::Asker;
 use crate::stores::postgres::within;
 
@@ -171,7 +171,7 @@ impl Desk {
         for _ in 0..4 {
             let before = self.subject(order).await?;
             self.tell(order, &before).await?;
-            if self.subject(order).await?.state == before.state {
+            if self.subject(order).await?.is_as(&before) {
                 return Ok(());
             }
         }
@@ -179,13 +179,17 @@ impl Desk {
     }
 
     async fn tell(&self, order: OrderId, what: &Subject) -> Result<(), OrdersError> {
-        let Subject { event_id: event, hold_id: hold, account_id: owner, ref ordinals, .. } = *what;
+        let Subject { event_id: event, hold_id: hold, account_id: owner, ref ordinals, ref left, .. } = *what;
         if what.state == OrderState::Confirmed {
             self.seats.sell(event, order, hold, owner, ordinals).await?;
         } else if !what.state.is_open() {
             // The hold is gone if this order ever sold its seats; both calls compare before they delete.
             self.seats.release(event, hold, Asker::Order(order)).await?;
             self.seats.free(event, order, owner, ordinals).await?;
+        }
+        // A seat that a ticket was moved away from, unless somebody else has it by now.
+        if !left.is_empty() {
+            self.seats.free(event, order, owner, left).await?;
         }
         Ok(())
     }
@@ -199,8 +203,9 @@ impl Desk {
                     .fetch_optional(&mut *db)
                     .await?;
             let (event_id, hold_id, account_id, state) = row.ok_or(OrdersError::NotFound)?;
+            let left = moving::seats_left(&mut db, event_id, order).await?;
             let ordinals = claims::seats_of(&mut db, event_id, order).await?;
-            Ok(Subject { event_id, hold_id, account_id, state, ordinals })
+            Ok(Subject { event_id, hold_id, account_id, state, ordinals, left })
         })
         .await
     }
@@ -213,4 +218,12 @@ pub(super) struct Subject {
     pub account_id: AccountId,
     pub state: OrderState,
     pub ordinals: Vec<Ordinal>,
+    /// Seats that it had before its tickets were moved.
+    pub left: Vec<Ordinal>,
+}
+
+impl Subject {
+    fn is_as(&self, before: &Self) -> bool {
+        self.state == before.state && self.ordinals == before.ordinals && self.left == before.left
+    }
 }

@@ -43,6 +43,14 @@ pub enum OrdersError {
     AlreadyCheckedIn { at: OffsetDateTime, by: String },
     #[error("the ticket's order was called off")]
     TicketVoid,
+    #[error("the ticket was moved to another seat and has a newer code")]
+    TicketMoved,
+    #[error("the ticket has let nobody in")]
+    NotCheckedIn,
+    #[error("the event has no seat {0}")]
+    UnknownSeat(String),
+    #[error("the ticket cost {paid} and the seat costs {price}")]
+    PriceDiffers { paid: i64, price: i64 },
     #[error("the payment provider refuses this order: {0}")]
     PaymentRefused(String),
     /// A guard: our own code asked for a move that the graph does not have. Nothing was changed.

@@ -8,6 +8,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::read::{Order, whole};
 use crate::orders::state::OrderState;
 use crate::stores::postgres::within;
+use crate::tickets::tidy;
 
 /// An order without what belongs to it.
 #[derive(Debug, sqlx::FromRow)]
@@ -58,7 +59,7 @@ macro_rules! heads {
 /// What to look for among orders. Empty finds all.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
-    /// An order's id, a seat's, a ticket's code, or a part of the buyer's name or address.
+    /// An order's id, a seat's, a ticket's code or its last 12 letters, or a part of the buyer's name or address.
     pub text: Option<String>,
     pub state: Option<OrderState>,
 }
@@ -149,7 +150,8 @@ impl Desk {
                         or exists (select from order_seats s
                                     where s.event_id = o.event_id and s.order_id = o.id and s.seat_id = $6)
                         or exists (select from tickets t
-                                    where t.event_id = o.event_id and t.order_id = o.id and t.code = $6))
+                                    where t.event_id = o.event_id and t.order_id = o.id
+                                      and (t.code = $8 or right(t.code, 12) = $8)))
                  order by o.id desc limit $4"
             ))
             .bind(customer)
@@ -159,6 +161,7 @@ impl Desk {
             .bind(search.state)
             .bind(&search.text)
             .bind(search.pattern())
+            .bind(search.text.as_deref().map(tidy))
             .fetch_all(&mut *db)
             .await?;
             whole(&mut db, heads).await

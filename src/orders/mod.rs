@@ -24,12 +24,15 @@ mod lease;
 mod letters;
 mod log;
 mod money_back;
+mod moving;
+mod papers;
 mod payment;
 mod picture;
 mod read;
 mod report;
 mod settle;
 mod state;
+mod ticket_log;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,21 +45,25 @@ use crate::config::PaymentFailed;
 use crate::payments::Gateway;
 use crate::seats::Engine;
 use crate::telemetry::Metrics;
+use crate::tickets::TicketKeys;
 
 pub use crate::orders::backlog::{Backlog, Queue};
 pub use crate::orders::cancel::{Cancellation, GoodWill};
 pub use crate::orders::checkout::Checkout;
 pub use crate::orders::comps::Comp;
-pub use crate::orders::door::Admission;
+pub use crate::orders::door::{Admission, DoorTicket, Scan};
 pub use crate::orders::error::{OrdersError, RefusedSeat};
 pub use crate::orders::find::{Search, Whose};
 pub use crate::orders::inbox::Noted;
 pub use crate::orders::log::{Actor, Because};
+pub use crate::orders::moving::Move;
+pub use crate::orders::papers::Paper;
 pub use crate::orders::read::{
     Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket,
 };
 pub use crate::orders::report::{SaleReport, SoldSeat};
 pub use crate::orders::state::OrderState;
+pub use crate::orders::ticket_log::TicketLogEntry;
 
 /// The times of the protocol.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +86,7 @@ pub struct Desk {
     seats: Engine,
     payments: Gateway,
     metrics: Metrics,
+    tickets: TicketKeys,
     clock: Clock,
     payment_failed: PaymentFailed,
     live_money: bool,
@@ -100,11 +108,18 @@ impl Desk {
         seats: Engine,
         payments: Gateway,
         metrics: Metrics,
+        tickets: TicketKeys,
         rules: Rules,
     ) -> Self {
         let Rules { clock, payment_failed, live_money } = rules;
         let wake = Arc::default();
-        Self { pg, catalog, seats, payments, metrics, clock, payment_failed, live_money, wake }
+        Self { pg, catalog, seats, payments, metrics, tickets, clock, payment_failed, live_money, wake }
+    }
+
+    /// What tickets are signed with.
+    #[must_use]
+    pub fn ticket_keys(&self) -> &TicketKeys {
+        &self.tickets
     }
 
     #[must_use]

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ids::{AccountId, EventId, HoldId, OrderId};
+use crate::ids::{AccountId, EventId, HoldId, OrderId, TicketId};
 use crate::orders::cancel::Cancellation;
 use crate::orders::error::OrdersError;
 use crate::orders::find::Head;
@@ -28,10 +28,12 @@ pub struct OrderSeat {
 /// The right to sit on one seat.
 #[derive(Debug, Clone, Serialize, ToSchema, sqlx::FromRow)]
 pub struct Ticket {
-    pub id: Uuid,
+    pub id: TicketId,
     pub seat_id: String,
     /// What is shown at the door.
     pub code: String,
+    /// Counts its codes from 1: one that was moved to another seat has a newer one, and only that is good.
+    pub issue: i32,
     /// `valid`, or `void` once its order is cancelled.
     pub status: String,
     /// When somebody was let in with it.
@@ -137,7 +139,7 @@ pub(super) async fn whole(db: &mut PgConnection, heads: Vec<Head>) -> Result<Vec
     );
     let mut tickets = grouped::<Ticket>(
         sqlx::query_as(
-            "select order_id, t.id, s.seat_id, t.code, t.state as status, t.checked_in_at
+            "select order_id, t.id, s.seat_id, t.code, t.issue, t.state as status, t.checked_in_at
                from tickets t join order_seats s using (event_id, order_id, ordinal)
               where event_id = any ($1) and order_id = any ($2) order by order_id, ordinal, t.issued_at",
         )

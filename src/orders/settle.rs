@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::config::PaymentFailed;
 use crate::ids::OrderId;
 use crate::orders::claims;
-use crate::orders::confirm::confirm;
 use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Because, Locked};
 use crate::orders::state::OrderState;
@@ -121,12 +120,12 @@ impl Desk {
                 tracing::error!(order.id = %order, "captured amount differs from the order's");
                 give_up(&mut tx, &mut locked, intent, "amount_mismatch", because).await?;
             } else if locked.state.is_open() {
-                confirm(&mut tx, &mut locked, seats.len(), because).await?;
+                self.confirm(&mut tx, &mut locked, seats.len(), because).await?;
             } else if matches!(locked.state, OrderState::Failed | OrderState::Expired) {
                 let Some(free) = seats_free else { return Ok(Decision::Again) };
                 if free && retake(&mut tx, &locked, &seats).await? {
                     let because = Because { cause: format!("{}, late", because.cause), ..because.clone() };
-                    confirm(&mut tx, &mut locked, seats.len(), &because).await?;
+                    self.confirm(&mut tx, &mut locked, seats.len(), &because).await?;
                 } else {
                     give_up(&mut tx, &mut locked, intent, "late_payment", because).await?;
                 }

@@ -51,6 +51,26 @@ const INVARIANTS: &[Invariant] = &[
             where o.state = 'confirmed' and (c.ordinal is null or t.ordinal is null)",
     },
     Invariant {
+        name: "tickets_are_their_orders",
+        promise: "a valid ticket is a confirmed order's, on a seat that is sold to it",
+        question: "select count(*) from tickets t
+             join orders o on o.event_id = t.event_id and o.id = t.order_id
+             left join seat_claims c on c.event_id = t.event_id and c.ordinal = t.ordinal
+                  and c.order_id = t.order_id and c.state = 'sold'
+            where t.state = 'valid' and (o.state <> 'confirmed' or c.ordinal is null)",
+    },
+    Invariant {
+        name: "door_and_log_agree",
+        promise: "a ticket has let somebody in just when its log says so, and was moved as often as it has newer codes",
+        question: "select count(*) from tickets t
+            where (t.checked_in_at is not null) <> coalesce((
+                   select l.what = 'checked_in' from ticket_log l
+                    where l.event_id = t.event_id and l.ticket_id = t.id and l.what in ('checked_in', 'undone')
+                    order by l.id desc limit 1), false)
+               or t.issue <> 1 + (select count(*) from ticket_log l
+                    where l.event_id = t.event_id and l.ticket_id = t.id and l.what = 'moved')",
+    },
+    Invariant {
         name: "claims_have_a_living_order",
         promise: "a sold claim belongs to a confirmed order, a held claim to an open one",
         question: "select count(*) from seat_claims c

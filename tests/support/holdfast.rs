@@ -132,10 +132,21 @@ impl Holdfast {
         &self.stack
     }
 
+    /// The settings of the first node.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Another node on the same stores.
     pub async fn second_node(&self) -> Node {
+        self.another_node(|_| {}).await
+    }
+
+    /// Another node on the same stores, with other settings.
+    pub async fn another_node(&self, change: impl FnOnce(&mut Config)) -> Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut config = self.config.clone();
+        change(&mut config);
         config.listen_addr = listener.local_addr().expect("an address");
         Node::start(config, listener).await
     }

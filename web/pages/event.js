@@ -7,6 +7,7 @@ import {SeatMap} from '../map/seat-map.js';
 import {Basket} from '../parts/basket.js';
 import {button, fillPage, openPage} from '../parts/frame.js';
 import {party} from '../parts/party.js';
+import {Room} from '../parts/room.js';
 import {namesOf} from '../parts/seats.js';
 import {Waiting} from '../parts/waiting.js';
 import {t} from '../text.js';
@@ -19,6 +20,8 @@ SeatMap.ahead(id);
 const SPREAD_MS = 800;
 /** The longest that browsers can wait in one go. */
 const LONGEST_MS = 2 ** 31 - 1;
+/** @type {Room | null} */
+let room = null;
 
 async function show() {
   const event = await page.api.get(`/v1/events/${id}`);
@@ -26,16 +29,22 @@ async function show() {
   const map = h('seat-map', {event: id});
   const says = h('p', {class: 'notice', role: 'status', hidden: true});
   const badge = h('span', {class: 'badge'});
-  const basket = new Basket(page, event, map);
+  room?.stop();
+  room = new Room(page, event);
+  const basket = new Basket(page, event, map, room);
   const waiting = new Waiting(page, event, namesOf(event));
   const sells = ['on_sale', 'sold_out'].includes(event.status);
+  const best = sells && party(event, (wish) => basket.best(wish), page.say, (words, act, kind) => button(page, words, act, kind));
+  /** Who is not let in yet sees the seats and cannot take them. */
+  const open = () => { for (const part of [best, basket.element]) if (part) part.hidden = !room?.inside; };
+  room.addEventListener('change', open);
+  open();
   page.show(
     h('div', {class: 'event-head'}, h('h1', {}, event.title), badge),
     h('p', {class: 'quiet'}, [whole(event.starts_at), event.venue].filter(Boolean).join(' · ')),
-    event.description && h('p', {}, event.description), says, waiting.element,
+    event.description && h('p', {}, event.description), says, room.element, waiting.element,
     h('div', {class: 'event'},
-      sells && party(event, (wish) => basket.best(wish), page.say, (words, act, kind) => button(page, words, act, kind)),
-      map, sells && basket.element));
+      best, map, sells && basket.element));
   // Whoever does not point at things finds the list before anything else.
   document.querySelector('.skip')?.after(h('a', {class: 'skip', href: '#content', click: (/** @type {Event} */ press) => {
     press.preventDefault();

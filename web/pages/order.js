@@ -5,6 +5,7 @@ import {h} from '../dom.js';
 import {brief, money, time} from '../format.js';
 import {countdown} from '../parts/countdown.js';
 import {ask, keep} from '../parts/dialog.js';
+import {download} from '../parts/download.js';
 import {button, fillPage, needAccount, openPage} from '../parts/frame.js';
 import {choiceOf, holdOf} from '../parts/keep.js';
 import {payPage, stripeForm} from '../parts/payment.js';
@@ -86,7 +87,10 @@ function show(order, event) {
     order.status === 'awaiting_payment' && payment(order),
     ['failed', 'expired', 'cancelled'].includes(order.status) && retry(order, event),
     order.status === 'confirmed' && h('section', {'aria-labelledby': 'tickets'}, h('h2', {id: 'tickets'}, t('order.tickets')),
-      tickets(page.api, order, names), h('p', {class: 'no-print'}, h('button', {type: 'button', click: () => print()}, t('order.print')))),
+      tickets(page, order, names), h('div', {class: 'row no-print'},
+        download(page, t('order.pdf'), `/v1/orders/${order.id}/tickets.pdf`, 'tickets.pdf', {kind: 'main'}),
+        download(page, t('order.calendar'), `/v1/orders/${order.id}/event.ics`, 'event.ics'),
+        h('button', {type: 'button', click: () => print()}, t('order.print')))),
     h('div', {class: 'columns no-print'},
       h('section', {class: 'panel', 'aria-labelledby': 'seats'}, h('h2', {id: 'seats'}, t('order.seats')),
         seatTable(order.seats, order.currency, names), refunds(order),

@@ -1,8 +1,9 @@
 // @ts-check
-/** The orders of a sale: finding one, and giving money back. */
+/** The orders of a sale: finding one, its tickets, and giving money back. */
 
 import {fill, freshId, h} from '../dom.js';
 import {brief, money} from '../format.js';
+import {openDesk} from '../parts/desk.js';
 import {ask, keep} from '../parts/dialog.js';
 import {readAmount} from '../parts/faults.js';
 import {button, fillPage} from '../parts/frame.js';
@@ -39,10 +40,17 @@ openSale(t('sale.orders'), async (page, event) => {
     notice.textContent = rows.children.length === 0 ? t('find.none') : '';
   }
   function line(order) {
-    const row = h('tr', {}, h('td', {}, brief(order.created_at)), h('td', {}, order.customer.name, h('br'), h('small', {}, order.customer.email)),
-      h('td', {}, order.seats.map((seat) => seatName(seat, names)).join('; ')),
-      h('td', {}, money(order.amount, order.currency), order.complimentary && h('small', {}, ` ${t('find.complimentary')}`)),
+    /** What the desk has changed; the dialogue stays open, so the row is found anew. */
+    const redraw = (now) => {
+      const fresh = line(now);
+      row.replaceWith(fresh);
+      row = fresh;
+    };
+    let row = h('tr', {}, h('td', {}, brief(order.created_at)), h('td', {}, order.customer.name, h('br'), h('small', {}, order.customer.email)),
+      h('td', {}, order.seats.map((seat) => seatName(seat, names)).join('; ')), h('td', {}, money(order.amount, order.currency), order.complimentary && h('small', {}, ` ${t('find.complimentary')}`)),
       h('td', {}, h('span', {class: 'badge', data: {status: order.status}}, t(`order-state.${order.status}`))),
+      h('td', {}, order.status === 'confirmed'
+        && h('button', {type: 'button', 'aria-label': t('desk.open-of', {name: order.customer.name}), click: () => openDesk(page, event, order, names, redraw)}, t('desk.open'))),
       h('td', {}, order.status === 'confirmed' && (order.amount > 0
         ? h('button', {type: 'button', 'aria-label': t('find.refund-of', {name: order.customer.name}), click: () => giveBack(order, row)}, t('find.refund'))
         : h('button', {type: 'button', 'aria-label': t('find.take-back-of', {name: order.customer.name}), click: () => takeBack(order, row)}, t('find.take-back')))));
@@ -74,7 +82,7 @@ openSale(t('sale.orders'), async (page, event) => {
       }, 'main'), keep(close, 'order.keep')]);
   }
 
-  const head = ['when', 'who', 'seats', 'amount', 'state', 'refund'].map((key) => h('th', {scope: 'col'}, t(`find.${key}`)));
+  const head = ['when', 'who', 'seats', 'amount', 'state', 'tickets', 'refund'].map((key) => h('th', {scope: 'col'}, t(`find.${key}`)));
   page.show(saleHead(event, t('sale.orders')),
     h('form', {role: 'search', class: 'panel', submit: search}, h('div', {class: 'fields'},
       h('div', {class: 'field'}, h('label', {for: whatId}, t('find.what')), what),

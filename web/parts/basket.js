@@ -23,8 +23,9 @@ export class Basket {
   #sum = h('p', {class: 'sum'});
   #acts = h('div', {class: 'acts'});
 
-  /** @param {import('./frame.js').Page} page @param {any} event @param {any} map the `<seat-map>` of the event */
-  constructor(page, event, map) {
+  /** @param {import('./frame.js').Page} page @param {any} event @param {any} map the `<seat-map>` of the event @param {import('./room.js').Room} room */
+  constructor(page, event, map, room) {
+    this.room = room;
     this.page = page;
     this.event = event;
     this.map = map;
@@ -125,7 +126,7 @@ export class Basket {
     fill(this.#says);
     try {
       const replaces = this.#hold ? {replaces: this.#hold.id} : {};
-      const hold = await this.page.api.post(`/v1/events/${this.event.id}/holds`, {...wish, ...replaces});
+      const hold = await this.page.api.post(`/v1/events/${this.event.id}/holds`, {...wish, ...replaces}, {headers: this.room.headers});
       this.#keep(hold);
       location.assign(`/checkout/${hold.id}`);
     } catch (problem) {
@@ -133,6 +134,9 @@ export class Basket {
         // What was to be swapped is gone, which is no reason not to have the new ones.
         this.#forget();
         await this.#take(wish);
+      } else if (problem.code === 'not_admitted') {
+        fill(this.#says, h('p', {class: 'fault', role: 'alert'}, tellProblem(problem)));
+        await this.room.look();
       } else if (problem.code === 'seats_unavailable') {
         this.#refused(problem.more.seats, wish.seats ?? []);
       } else {

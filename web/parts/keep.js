@@ -1,5 +1,5 @@
 // @ts-check
-/** What a page remembers over a reload: the choice that is not held yet, and the hold of an event. */
+/** What a page remembers over a reload: a choice that is not held yet, a hold, a place in a waiting room. */
 
 /** @typedef {{seats: string[], areas: Record<string, number>}} Named */
 
@@ -18,11 +18,30 @@ export const choiceOf = (/** @type {string} */ event) => ({
 });
 
 const HOLD = 'holdfast.hold.';
+const PLACE = 'holdfast.place.';
+const ADMISSION = 'holdfast.admission.';
 
 /** Whoever leaves takes nothing of theirs to the next person at this browser. */
 export function forgetHolds() {
-  for (const key of Object.keys(localStorage)) if (key.startsWith(HOLD)) localStorage.removeItem(key);
+  for (const key of Object.keys(localStorage)) {
+    if ([HOLD, PLACE, ADMISSION].some((kind) => key.startsWith(kind))) localStorage.removeItem(key);
+  }
 }
+
+/** One text of an event, in whatever tab it was learned. @param {string} kind */
+const textOf = (kind) => (/** @type {string} */ event) => ({
+  get: () => /** @type {string | null} */ (read(localStorage, kind + event)),
+  set: (/** @type {string | null} */ text) => {
+    if (text) localStorage.setItem(kind + event, JSON.stringify(text));
+    else localStorage.removeItem(kind + event);
+  },
+});
+
+/** The place that this person has in the waiting room of an event, signed by the service. */
+export const placeOf = textOf(PLACE);
+
+/** What lets this person take seats of an event with a waiting room. */
+export const admissionOf = textOf(ADMISSION);
 
 /** The event at which this was a hold; a hold that is over does not say so any more. @returns {string | null} */
 export function eventOfHold(/** @type {string} */ hold) {
@@ -31,10 +50,4 @@ export function eventOfHold(/** @type {string} */ hold) {
 }
 
 /** The hold that this person has at an event, in whatever tab it was made. */
-export const holdOf = (/** @type {string} */ event) => ({
-  get: () => /** @type {string | null} */ (read(localStorage, HOLD + event)),
-  set: (/** @type {string | null} */ hold) => {
-    if (hold) localStorage.setItem(HOLD + event, JSON.stringify(hold));
-    else localStorage.removeItem(HOLD + event);
-  },
-});
+export const holdOf = textOf(HOLD);
