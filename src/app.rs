@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::hooks::Hooks;
 use crate::orders::{Clock, Desk, Rules};
 use crate::payments::{Gateway, StripeSettings};
 use crate::seats::{Engine, Pictures, Timing};
@@ -31,6 +32,7 @@ pub struct App {
     pub accounts: Accounts,
     pub desk: Desk,
     pub waitlist: Waitlist,
+    pub hooks: Hooks,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -53,7 +55,6 @@ impl App {
         let timing = Timing { hold: config.hold(), payment: config.payment(), grace: config.grace() };
         let engine = Engine::new(redis.clone(), metrics.clone(), timing);
         let catalog = Catalog::new(pg.clone());
-        let live_money = stripe_key.expose_secret().contains("_live_");
         let gateway = Gateway::new(
             &StripeSettings {
                 api_url: config.stripe_api_url().to_owned(),
@@ -71,11 +72,14 @@ impl App {
                 reconcile: config.reconcile(),
             },
             payment_failed: config.payment_failed,
-            live_money,
+            live_money: config.moves_real_money(),
         };
         let desk = Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), rules);
         let waitlist =
             Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
+        let hooks =
+            Hooks::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), &config, &jwt_secret)
+                .context("the client for webhooks")?;
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         if config.payment_seconds > config.hold_seconds {
             tracing::warn!("PAYMENT_SECONDS is longer than HOLD_SECONDS: twice the hold is still the limit");
@@ -91,6 +95,7 @@ impl App {
             accounts,
             desk,
             waitlist,
+            hooks,
             closing: CancellationToken::new(),
         })
     }

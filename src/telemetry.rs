@@ -48,6 +48,10 @@ pub struct Metrics {
     pub webhooks: ByLabel,
     /// Parties of waiting lists by what became of them: joined, offered, served, declined, lapsed, left, closed.
     pub waitlist: ByLabel,
+    /// Tries to tell other systems, by what came of them: delivered, failed, parked, disabled.
+    pub hook_deliveries: ByLabel,
+    pub hook_queue_depth: Level,
+    pub hook_queue_age_seconds: Level,
     pub inbox_depth: Level,
     pub inbox_age_seconds: Level,
     pub inbox_parked: Level,
@@ -82,6 +86,9 @@ impl Metrics {
             orders: Family::default(),
             webhooks: Family::default(),
             waitlist: Family::default(),
+            hook_deliveries: Family::default(),
+            hook_queue_depth: Gauge::default(),
+            hook_queue_age_seconds: Gauge::default(),
             inbox_depth: Gauge::default(),
             inbox_age_seconds: Gauge::default(),
             inbox_parked: Gauge::default(),
@@ -109,6 +116,21 @@ impl Metrics {
         registry.register("orders", "Moves of orders by the state they reached", m.orders.clone());
         registry.register("webhooks", "Webhooks by what became of them", m.webhooks.clone());
         registry.register("waitlist", "Parties of waiting lists by what became of them", m.waitlist.clone());
+        registry.register(
+            "hook_deliveries",
+            "Tries to tell other systems by what came of them",
+            m.hook_deliveries.clone(),
+        );
+        registry.register(
+            "hook_queue_depth",
+            "Deliveries that wait for enabled endpoints",
+            m.hook_queue_depth.clone(),
+        );
+        registry.register(
+            "hook_queue_age_seconds",
+            "How long the oldest of them is overdue",
+            m.hook_queue_age_seconds.clone(),
+        );
         registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
         registry.register(
             "inbox_age_seconds",

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use super::problem::{Code, FieldFault, Problem};
 use crate::accounts::AccountsError;
 use crate::catalog::{CatalogError, Chart};
+use crate::hooks::HooksError;
 use crate::ids::Ordinal;
 use crate::orders::{OrdersError, RefusedSeat};
 use crate::payments::PaymentsError;
@@ -66,6 +67,20 @@ impl From<WaitlistError> for Problem {
             WaitlistError::Catalog(error) => error.into(),
             WaitlistError::Seats(error) => error.into(),
             WaitlistError::Outage(cause) => Self::outage(cause),
+        }
+    }
+}
+
+impl From<HooksError> for Problem {
+    fn from(error: HooksError) -> Self {
+        match error {
+            HooksError::NotFound => Code::NotFound.problem(),
+            HooksError::Invalid { field, message } => Self::invalid(vec![FieldFault::new(field, message)]),
+            HooksError::TooMany(most) => Code::TooManyHooks.with("limit", most),
+            HooksError::Sealed => Self::internal(error),
+            HooksError::Catalog(error) => error.into(),
+            HooksError::Seats(error) => error.into(),
+            HooksError::Outage(cause) => Self::outage(cause),
         }
     }
 }

@@ -14,6 +14,8 @@ mod errors;
 mod events;
 pub mod extract;
 mod holds;
+mod hook_log;
+mod hooks;
 pub mod idempotency;
 mod intake;
 mod json;
@@ -59,6 +61,8 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(admin_orders::routes())
         .merge(tickets::routes())
         .merge(waitlist::routes())
+        .merge(hooks::routes())
+        .merge(hook_log::routes())
         .merge(system::routes())
 }
 

@@ -6,12 +6,14 @@ use axum::extract::FromRef;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::idempotency::{Once, Seal};
+use super::idempotency::Once;
 use crate::accounts::Accounts;
 use crate::app::App;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::hooks::Hooks;
 use crate::orders::Desk;
+use crate::seal::Seal;
 use crate::seats::{Engine, Pictures};
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
@@ -30,6 +32,7 @@ pub struct AppState {
     pub pictures: Pictures,
     pub desk: Desk,
     pub waitlist: Waitlist,
+    pub hooks: Hooks,
     pub once: Once,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
@@ -50,6 +53,7 @@ impl From<App> for AppState {
             pictures: app.pictures,
             desk: app.desk,
             waitlist: app.waitlist,
+            hooks: app.hooks,
             closing: app.closing,
         }
     }

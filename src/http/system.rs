@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::AppState;
 use super::extract::Json;
 use super::problem::{Code, Problem};
+use crate::hooks::Hooks;
 use crate::orders::Desk;
 use crate::stores::postgres::MIGRATIONS;
 use crate::stores::redis::Redis;
@@ -147,10 +148,17 @@ fn collect_texts(value: &redis::Value, texts: &mut Vec<String>) {
     get, path = "/metrics", tag = "system",
     responses((status = 200, description = "For Prometheus", body = String, content_type = "application/openmetrics-text")),
 )]
-async fn metrics(State(metrics): State<Metrics>, State(desk): State<Desk>) -> Response {
+async fn metrics(
+    State(metrics): State<Metrics>,
+    State(desk): State<Desk>,
+    State(hooks): State<Hooks>,
+) -> Response {
     // Without Postgres the queues keep what they last said; everything else is this node's own.
     if let Err(error) = desk.backlog().await {
         tracing::debug!(%error, "the queues could not be counted");
+    }
+    if let Err(error) = hooks.backlog().await {
+        tracing::debug!(%error, "what other systems are owed could not be counted");
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], metrics.render()).into_response()

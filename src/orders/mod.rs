@@ -28,6 +28,7 @@ mod read;
 mod report;
 mod settle;
 mod state;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

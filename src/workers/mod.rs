@@ -4,6 +4,7 @@
 //! lease their rows, so any number of nodes may run all loops at once.
 
 pub mod audit;
+mod hooks;
 mod pictures;
 mod sweeper;
 mod tidy;
@@ -51,6 +52,8 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     }));
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
     loops.spawn(waitlist::run(app.clone(), stop.clone()));
+    loops.spawn(hooks::collect(app.clone(), stop.clone()));
+    loops.spawn(hooks::deliver(app.clone(), stop.clone()));
     loops.spawn(pictures::watch(app.clone(), stop.clone()));
     loops.spawn(pictures::reconcile(app.clone(), stop.clone()));
     loops.spawn(audit::repeat(app.clone(), stop.clone()));

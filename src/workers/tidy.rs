@@ -24,7 +24,8 @@ pub async fn repeat(app: App, stop: CancellationToken) {
     }
 }
 
-/// Answers that nobody may ask for again, and tokens that nobody could use for a month.
+/// Answers that nobody may ask for again, tokens that nobody could use for a month, and what other systems were told
+/// longer ago.
 async fn step(pg: &PgPool) -> Result<(), Outage> {
     loop {
         let answers = sqlx::query(
@@ -41,7 +42,15 @@ async fn step(pg: &PgPool) -> Result<(), Outage> {
         .bind(BITE)
         .execute(pg)
         .await?;
-        if answers.rows_affected() + tokens.rows_affected() == 0 {
+        // With its deliveries, also those that a disabled endpoint would still be owed.
+        let told = sqlx::query(
+            "delete from hook_events where id in (
+                    select id from hook_events where created_at < now() - interval '30 days' limit $1)",
+        )
+        .bind(BITE)
+        .execute(pg)
+        .await?;
+        if answers.rows_affected() + tokens.rows_affected() + told.rows_affected() == 0 {
             return Ok(());
         }
     }
