@@ -13,6 +13,8 @@ mod events_are_what_was_published;
 mod local_servers_live_and_die_with_us;
 mod one_command_opens_for_business;
 mod other_sites_call_only_where_allowed;
+mod other_systems_are_told;
+mod other_systems_fail_and_recover;
 mod pages_are_for_everybody;
 mod pages_run_a_sale;
 mod pages_sell_seats;

@@ -8,6 +8,7 @@ mod client;
 mod holdfast;
 pub mod journeys;
 mod money;
+pub mod receiver;
 mod servers;
 pub mod visits;
 pub mod waiting;
