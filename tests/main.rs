@@ -18,6 +18,7 @@ mod other_systems_fail_and_recover;
 mod pages_are_for_everybody;
 mod pages_run_a_sale;
 mod pages_sell_seats;
+mod pages_tell_other_systems;
 mod pages_tell_what_became_of_an_order;
 mod payments_are_made_once;
 mod payments_page_tells_the_truth;

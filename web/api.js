@@ -33,6 +33,7 @@ export class Api {
 
   get(/** @type {string} */ path, options = {}) { return this.#call('GET', path, undefined, options); }
   post(/** @type {string} */ path, body = {}, options = {}) { return this.#call('POST', path, body, options); }
+  patch(/** @type {string} */ path, /** @type {object} */ body) { return this.#call('PATCH', path, body, {}); }
   delete(/** @type {string} */ path) { return this.#call('DELETE', path, undefined, {}); }
 
   /** Signs in or registers; afterwards every call is made as this person. */

@@ -168,6 +168,21 @@ impl Holdfast {
         Self::with(calls_back).await
     }
 
+    /// An endpoint has failed for two hours: waits until it fails, and moves the beginning back.
+    pub async fn fails_for_two_hours(&self, hook: &Value) {
+        eventually("it fails, and has for two hours", async || {
+            let aged = sqlx::query(
+                "update hooks set failing_since = now() - interval '2 hours' where id = $1::uuid and failures > 0",
+            )
+            .bind(id(hook))
+            .execute(&self.app().pg)
+            .await
+            .expect("a change");
+            (aged.rows_affected() == 1).then_some(())
+        })
+        .await;
+    }
+
     /// How often each thing was logged, by type: its type and id, and the number of events.
     pub async fn logged(&self, kind: &str) -> Vec<(String, i64)> {
         sqlx::query_as("select data->>'id', count(*) from hook_events where type = $1 group by 1 order by 1")
