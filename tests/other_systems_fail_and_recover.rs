@@ -228,9 +228,9 @@ async fn a_secret_is_told_once_and_replaced_without_a_gap() {
 
     let pong = organiser.post(&format!("{path}/ping"), json!({})).await.expect(200);
     assert_eq!((&pong["delivered"], &pong["http_status"]), (&json!(true), &json!(200)));
-    let ping = receiver.hears("ping", 1).await.remove(0);
-    assert_eq!(ping.body["id"], pong["event_id"]);
-    assert!(ping.is_signed_with(&first) && ping.is_signed_with(&second));
+    let arrival = receiver.hears("ping", 1).await.remove(0);
+    assert_eq!(arrival.body["id"], pong["event_id"]);
+    assert!(arrival.is_signed_with(&first) && arrival.is_signed_with(&second));
     receiver.answers(500);
     let pong = organiser.post(&format!("{path}/ping"), json!({})).await.expect(200);
     assert_eq!((&pong["delivered"], &pong["error"]), (&json!(false), &json!("answered 500")));

@@ -32,6 +32,8 @@ async fn each_broken_promise_is_counted() {
             ),
         ),
         ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
+        ("others_are_told", owed_to("(select organiser_id from events limit 1)")),
+        ("told_to_whom_it_concerns", owed_to(&format!("(select account_id from orders where id = '{paid}')"))),
         (
             "debts_are_paid",
             format!(
@@ -48,6 +50,21 @@ async fn each_broken_promise_is_counted() {
         })
         .await;
     }
+}
+
+/// An endpoint of this account that has been owed something since yesterday.
+fn owed_to(account: &str) -> String {
+    format!(
+        "with hook as (
+             insert into hooks (id, account_id, url, types, for_all, secret)
+             values (gen_random_uuid(), {account}, 'https://a.example/', '{{*}}', false, 'sealed') returning id
+         ), told as (
+             insert into hook_events (id, event_id, type, data)
+             select gen_random_uuid(), id, 'order.confirmed', '{{}}' from events limit 1 returning id
+         )
+         insert into hook_deliveries (hook_id, hook_event_id, due_at)
+         select hook.id, told.id, now() - interval '1 day' from hook, told"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

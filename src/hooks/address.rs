@@ -115,8 +115,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     // Only what is handed out for the internet at large; the rest is ours, the link's, or not in use.
     let is_global = (0x2000..0x4000).contains(&a);
-    let special = (a == 0x2001 && b < 0x0200) // protocol assignments, tunnels
-        || (a == 0x2001 && b == 0x0db8) // documentation
+    let special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) // tunnels, documentation
         || a == 0x2002 // carries any IPv4 address inside
         || (a == 0x3fff && b < 0x1000); // documentation
     is_global && !special

@@ -17,6 +17,8 @@ use crate::stores::postgres::within;
 
 /// Notes of one transaction.
 const BITE: usize = 500;
+/// Bites at one event before the others have their turn.
+const BITES: usize = 20;
 /// Events that are switched at a time.
 const SIDE_BY_SIDE: usize = 16;
 /// How long whoever changes an endpoint waits for Redis to know: the next pass finds what is left.
@@ -50,7 +52,7 @@ impl Hooks {
             match collected.await {
                 Ok(notes) => new += notes,
                 Err(error) => {
-                    tracing::debug!(%error, event.id = %event.id, "its diary is collected next time")
+                    tracing::debug!(%error, event.id = %event.id, "its diary is collected next time");
                 }
             }
         }
@@ -62,9 +64,9 @@ impl Hooks {
 
     async fn collect_one(&self, event: EventId) -> Result<usize, HooksError> {
         let mut new = 0;
-        loop {
+        for _ in 0..BITES {
             let read = self.seats.diary(event, BITE).await?;
-            let Some(last) = read.last else { return Ok(new) };
+            let Some(last) = read.last else { break };
             let news = self.news_of(event, &read.notes).await?;
             let told = within::<_, HooksError>(async {
                 let mut tx = self.pg.begin().await?;
@@ -76,6 +78,7 @@ impl Hooks {
             new += usize::try_from(told).unwrap_or(0);
             self.seats.forget_notes(event, last).await?;
         }
+        Ok(new)
     }
 
     async fn news_of(&self, event: EventId, notes: &[Note]) -> Result<Vec<News>, HooksError> {

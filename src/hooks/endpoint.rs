@@ -71,7 +71,7 @@ pub struct HookPatch {
 impl Hooks {
     /// Adds an endpoint and answers with its secret, which nobody is told again. The same id again answers the same.
     pub async fn add(&self, new: NewHook) -> Result<(Hook, SecretString), HooksError> {
-        let types = read_types(new.types)?;
+        let types = read_types(&new.types)?;
         let description = read_description(&new.description)?;
         let url = self.wire.check(&new.url).await?;
         let sealed = secret::close(&self.seal, new.id, &secret::draw());
@@ -149,7 +149,7 @@ impl Hooks {
         id: HookId,
         patch: HookPatch,
     ) -> Result<Hook, HooksError> {
-        let types = patch.types.map(read_types).transpose()?;
+        let types = patch.types.as_deref().map(read_types).transpose()?;
         let description = patch.description.as_deref().map(read_description).transpose()?;
         let url = match &patch.url {
             Some(url) => Some(self.wire.check(url).await?.to_string()),
@@ -287,7 +287,7 @@ pub(super) async fn with_secret(
 }
 
 /// Every type once; with `*` there is nothing else to ask for.
-fn read_types(types: Vec<String>) -> Result<Vec<String>, HooksError> {
+fn read_types(types: &[String]) -> Result<Vec<String>, HooksError> {
     let invalid = |message: String| HooksError::Invalid { field: "events", message };
     if types.is_empty() {
         return Err(invalid("is empty: name at least one type, or *".to_owned()));

@@ -98,9 +98,10 @@ fn read(answer: &Value) -> Notes {
         found.last = Some(id);
         let fields: Vec<String> =
             parts.get(1).and_then(|fields| from_redis_value_ref(fields).ok()).unwrap_or_default();
-        match note(id, &fields) {
-            Some(note) => found.notes.push(note),
-            None => tracing::warn!(note = %id, "a note that nobody understands is left out"),
+        if let Some(note) = note(id, &fields) {
+            found.notes.push(note);
+        } else {
+            tracing::warn!(note = %id, "a note that nobody understands is left out");
         }
     }
     found

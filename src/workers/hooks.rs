@@ -28,7 +28,11 @@ pub async fn collect(app: App, stop: CancellationToken) {
             app.hooks.collect().await
         };
         match collected {
-            Ok(_) => pause = PERIOD,
+            Ok(0) => pause = PERIOD,
+            Ok(_) => {
+                pause = PERIOD;
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(%error, "what Redis has noted is collected again");
                 pause = (pause * 2).min(LONGEST_PAUSE);

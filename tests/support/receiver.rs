@@ -52,8 +52,8 @@ struct Inside {
     came: Mutex<Vec<Arrival>>,
     status: AtomicU16,
     delay_ms: AtomicU64,
-    inside: AtomicUsize,
-    most_inside: AtomicUsize,
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 /// The other system.
@@ -95,7 +95,7 @@ impl Receiver {
 
     /// The most requests that it had at one time.
     pub fn most_at_a_time(&self) -> usize {
-        self.inside.most_inside.load(Ordering::SeqCst)
+        self.inside.most.load(Ordering::SeqCst)
     }
 
     /// Waits for so many of a kind.
@@ -117,13 +117,13 @@ impl Receiver {
 }
 
 async fn take(State(inside): State<Arc<Inside>>, headers: HeaderMap, bytes: Bytes) -> Response {
-    let now = inside.inside.fetch_add(1, Ordering::SeqCst) + 1;
-    inside.most_inside.fetch_max(now, Ordering::SeqCst);
+    let now = inside.now.fetch_add(1, Ordering::SeqCst) + 1;
+    inside.most.fetch_max(now, Ordering::SeqCst);
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     let at = time::OffsetDateTime::now_utc().unix_timestamp();
     inside.came.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival { headers, bytes, body, at });
     tokio::time::sleep(Duration::from_millis(inside.delay_ms.load(Ordering::SeqCst))).await;
-    inside.inside.fetch_sub(1, Ordering::SeqCst);
+    inside.now.fetch_sub(1, Ordering::SeqCst);
     let status = StatusCode::from_u16(inside.status.load(Ordering::SeqCst)).expect("a status");
     // Whoever follows a redirect comes back here, and is counted.
     if status.is_redirection() {
