@@ -207,7 +207,8 @@ async fn a_node_that_dies_between_redis_and_postgres_loses_nothing_and_tells_not
     let diary = Keys::of(event).diary();
     holdfast.redis_command(&["DEL", &diary]).await;
     for (note,) in &notes {
-        let (at, hold) = note.split_once(' ').expect("a moment and a hold");
+        let mut parts = note.split(' ');
+        let (at, hold) = (parts.next().expect("a moment"), parts.next().expect("a hold"));
         let owner = uuid::Uuid::nil().to_string();
         let fields = ["XADD", &diary, at, "what", "created", "hold", hold, "owner", &owner, "ordinals", "0"];
         holdfast.redis_command(&fields).await;
