@@ -48,6 +48,8 @@ async fn each_broken_promise_is_counted() {
             ),
         ),
         ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
+        ("others_are_told", owed_to("(select organiser_id from events limit 1)")),
+        ("told_to_whom_it_concerns", owed_to(&format!("(select account_id from orders where id = '{paid}')"))),
         (
             "offers_in_order",
             format!(
@@ -79,13 +81,30 @@ async fn each_broken_promise_is_counted() {
         ),
     ] {
         holdfast.in_a_copy_of_the_database(async |pg| {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(harm.clone())).execute(&pg).await.expect("the harm is done");
+            for statement in harm.split(';') {
+                sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pg).await.expect("the harm is done");
+            }
             let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
             let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
             assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
         })
         .await;
     }
+}
+
+/// An endpoint of this account that has been owed something since yesterday.
+fn owed_to(account: &str) -> String {
+    format!(
+        "with hook as (
+             insert into hooks (id, account_id, url, types, for_all, secret)
+             values (gen_random_uuid(), {account}, 'https://a.example/', '{{*}}', false, 'sealed') returning id
+         ), told as (
+             insert into hook_events (id, event_id, type, data)
+             select gen_random_uuid(), id, 'order.confirmed', '{{}}' from events limit 1 returning id
+         )
+         insert into hook_deliveries (hook_id, hook_event_id, due_at)
+         select hook.id, told.id, now() - interval '1 day' from hook, told"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
