@@ -186,7 +186,7 @@ async fn whoever_is_shut_out_is_told_nothing_more_by_webhook_either() {
     admin.patch(&account, json!({ "disabled": true })).await.expect(200);
     eventually("the endpoint is disabled, and says why", async || {
         let now = admin.get(&format!("/v1/admin/hooks/{}", id(&hook))).await.expect(200);
-        (now["state"] == "disabled" && now["reason"] == "its account is disabled").then_some(())
+        (now["status"] == "disabled" && now["reason"] == "its account is disabled").then_some(())
     })
     .await;
 }
