@@ -44,7 +44,9 @@ table.sort(all)
 local deadline = math.max(now + tonumber(ARGV[6]), #before > 0 and hold.deadline or 0)
 for _, ordinal in ipairs(held) do redis.call('PEXPIREAT', FLAG .. ordinal, deadline) end
 for _, ordinal in ipairs(again) do redis.call('SET', FLAG .. ordinal, id, 'PXAT', deadline) end
+local was_full = hooks and is_full()
 set_bits(TAKEN, again, 1)
+if hooks and not was_full and is_full() then write_down('full', id, owner, {}) end
 if waiting then set_bits(KEPT, again, 0) end
 keep_record(id, {
   owner = owner, ordinals = all, deadline = deadline, order = order,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::config::{Config, Refused};
+use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::mail::{BadAddress, Postman};
 use crate::orders::{Clock, Desk, Rules};
@@ -40,6 +41,7 @@ pub struct App {
     pub rooms: Rooms,
     /// Carries letters; nobody does when mail is off.
     pub postman: Option<Postman>,
+    pub hooks: Hooks,
     /// Cancelled when the node is going down: streams end, readiness says no.
     pub closing: CancellationToken,
 }
@@ -62,7 +64,6 @@ impl App {
         let timing = Timing { hold: config.hold(), payment: config.payment(), grace: config.grace() };
         let engine = Engine::new(redis.clone(), metrics.clone(), timing);
         let catalog = Catalog::new(pg.clone());
-        let live_money = stripe_key.expose_secret().contains("_live_");
         let gateway = Gateway::new(
             &StripeSettings {
                 api_url: config.stripe_api_url().to_owned(),
@@ -80,7 +81,7 @@ impl App {
                 reconcile: config.reconcile(),
             },
             payment_failed: config.payment_failed,
-            live_money,
+            live_money: config.moves_real_money(),
         };
         let waitlist =
             Waitlist::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), config.offer());
@@ -88,6 +89,9 @@ impl App {
         let tickets = TicketKeys::new(config.ticket_key.as_ref(), &jwt_secret, &config.ticket_keys_old)?;
         let desk =
             Desk::new(pg.clone(), catalog.clone(), engine.clone(), gateway, metrics.clone(), tickets, rules);
+        let hooks =
+            Hooks::new(pg.clone(), catalog.clone(), engine.clone(), metrics.clone(), &config, &jwt_secret)
+                .context("the client for webhooks")?;
         let accounts = Accounts::new(pg.clone(), &config, jwt_secret);
         let limits = Limits::new(
             config.rate_limits.clone(),
@@ -118,6 +122,7 @@ impl App {
             waitlist,
             rooms,
             postman,
+            hooks,
             closing: CancellationToken::new(),
         })
     }

@@ -8,6 +8,7 @@ use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::hooks::Network;
 use crate::limits;
 use crate::mail::{BadAddress, Postman};
 use crate::tickets::TicketKeys;
@@ -203,6 +204,31 @@ pub struct Config {
     /// Seconds that the SMTP server may take to let us in, and again to take a letter. It holds up nothing but letters.
     #[arg(long, env = "SMTP_SECONDS", default_value_t = 20)]
     pub smtp_seconds: u32,
+    /// Networks that webhooks may be sent to although they are private, comma-separated: 10.1.0.0/16,192.168.7.7/32.
+    #[arg(long, env = "HOOKS_ALLOW", value_delimiter = ',')]
+    pub hooks_allow: Vec<Network>,
+
+    /// Lets webhooks go to any address, private ones too, and without TLS. For development: whoever may add an
+    /// endpoint could otherwise have this service call its neighbours.
+    #[arg(long, env = "HOOKS_ALLOW_PRIVATE", num_args = 0..=1, require_equals = true, default_value_t = false,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub hooks_allow_private: bool,
+
+    /// Seconds that another system has to answer a webhook.
+    #[arg(long, env = "HOOKS_TIMEOUT_SECONDS", default_value_t = 10)]
+    pub hooks_timeout_seconds: u32,
+
+    /// Milliseconds before a webhook is tried again; each pause is twice the one before, up to six hours.
+    #[arg(long, env = "HOOKS_PAUSE_MS", default_value_t = 5000)]
+    pub hooks_pause_ms: u32,
+
+    /// Seconds for which a webhook is tried before it is parked: three days, as long as a weekend.
+    #[arg(long, env = "HOOKS_RETRY_SECONDS", default_value_t = 259_200)]
+    pub hooks_retry_seconds: u32,
+
+    /// Seconds of nothing but failures, and at least twenty of them, after which an endpoint is disabled.
+    #[arg(long, env = "HOOKS_DISABLE_SECONDS", default_value_t = 259_200)]
+    pub hooks_disable_seconds: u32,
 
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
@@ -287,6 +313,10 @@ impl Config {
             ("ACCESS_TOKEN_SECONDS", self.access_token_seconds),
             ("REFRESH_TOKEN_DAYS", self.refresh_token_days),
             ("RECONCILE_SECONDS", self.reconcile_seconds),
+            ("HOOKS_TIMEOUT_SECONDS", self.hooks_timeout_seconds),
+            ("HOOKS_PAUSE_MS", self.hooks_pause_ms),
+            ("HOOKS_RETRY_SECONDS", self.hooks_retry_seconds),
+            ("HOOKS_DISABLE_SECONDS", self.hooks_disable_seconds),
             ("STRIPE_CREATES_PER_SECOND", self.stripe_creates_per_second),
             ("DATABASE_CONNECTIONS", self.database_connections),
             ("SMTP_SECONDS", self.smtp_seconds),
@@ -304,6 +334,12 @@ impl Config {
     #[must_use]
     pub fn public_url(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen_addr))
+    }
+
+    /// Whether Stripe's key moves real money.
+    #[must_use]
+    pub fn moves_real_money(&self) -> bool {
+        self.stripe_secret_key.as_ref().is_some_and(|key| key.expose_secret().contains("_live_"))
     }
 
     #[must_use]

@@ -81,6 +81,14 @@ id!(
     RefundId
 );
 id!(
+    /// Where another system wants to be told what happens.
+    HookId
+);
+id!(
+    /// Something that other systems are told of, once.
+    HookEventId
+);
+id!(
     /// A customer's timed right to pay for some seats.
     ///
     /// It carries its event's number in its last 32 bits, so that a hold found by its id alone names its

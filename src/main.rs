@@ -107,8 +107,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(config) => serve(config).await,
         Command::Migrate(config) => migrate(&config).await,
         Command::Sandbox(args) => run_sandbox(args).await,
-        Command::Admin(AdminCommand::Create(create)) => create_account(create).await,
-        Command::Audit(config) => audit(config).await,
+        Command::Admin(AdminCommand::Create(create)) => Box::pin(create_account(create)).await,
+        Command::Audit(config) => Box::pin(audit(config)).await,
     }
 }
 

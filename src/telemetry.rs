@@ -65,6 +65,10 @@ pub struct Metrics {
     pub room_admitted: Counter,
     /// People who wait in rooms, when this node last opened a door.
     pub room_waiting: Level,
+    /// Tries to tell other systems, by what came of them: delivered, failed, parked, disabled.
+    pub hook_deliveries: ByLabel,
+    pub hook_queue_depth: Level,
+    pub hook_queue_age_seconds: Level,
     pub inbox_depth: Level,
     pub inbox_age_seconds: Level,
     pub inbox_parked: Level,
@@ -109,6 +113,9 @@ impl Metrics {
             waitlist: Family::default(),
             room_admitted: Counter::default(),
             room_waiting: Gauge::default(),
+            hook_deliveries: Family::default(),
+            hook_queue_depth: Gauge::default(),
+            hook_queue_age_seconds: Gauge::default(),
             inbox_depth: Gauge::default(),
             inbox_age_seconds: Gauge::default(),
             inbox_parked: Gauge::default(),
@@ -145,25 +152,22 @@ impl Metrics {
         registry.register("room_admitted", "People let in from waiting rooms", m.room_admitted.clone());
         registry.register("room_waiting", "People who wait in rooms", m.room_waiting.clone());
         registry.register("waitlist", "Parties of waiting lists by what became of them", m.waitlist.clone());
-        registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
         registry.register(
-            "inbox_age_seconds",
-            "Age of the oldest waiting event",
-            m.inbox_age_seconds.clone(),
+            "hook_deliveries",
+            "Tries to tell other systems by what came of them",
+            m.hook_deliveries.clone(),
         );
-        registry.register("inbox_parked", "Events parked for a person", m.inbox_parked.clone());
-        registry.register("outbox_depth", "Effects that are still owed", m.outbox_depth.clone());
         registry.register(
-            "outbox_age_seconds",
-            "Age of the oldest owed effect",
-            m.outbox_age_seconds.clone(),
+            "hook_queue_depth",
+            "Deliveries that wait for enabled endpoints",
+            m.hook_queue_depth.clone(),
         );
-        registry.register("outbox_parked", "Effects parked for a person", m.outbox_parked.clone());
         registry.register(
-            "parked_payments",
-            "Captured payments that wait for a person",
-            m.parked_payments.clone(),
+            "hook_queue_age_seconds",
+            "How long the oldest of them is overdue",
+            m.hook_queue_age_seconds.clone(),
         );
+        register_queues(&mut registry, m);
         registry.register("swept_seats", "Seats freed because their hold expired", m.swept_seats.clone());
         registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
@@ -200,6 +204,21 @@ impl Metrics {
     pub fn time(histogram: &Histogram, took: Duration) {
         histogram.observe(took.as_secs_f64());
     }
+}
+
+/// What waits, and for how long.
+fn register_queues(registry: &mut Registry, m: &Metrics) {
+    registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
+    registry.register("inbox_age_seconds", "Age of the oldest waiting event", m.inbox_age_seconds.clone());
+    registry.register("inbox_parked", "Events parked for a person", m.inbox_parked.clone());
+    registry.register("outbox_depth", "Effects that are still owed", m.outbox_depth.clone());
+    registry.register("outbox_age_seconds", "Age of the oldest owed effect", m.outbox_age_seconds.clone());
+    registry.register("outbox_parked", "Effects parked for a person", m.outbox_parked.clone());
+    registry.register(
+        "parked_payments",
+        "Captured payments that wait for a person",
+        m.parked_payments.clone(),
+    );
 }
 
 impl Default for Metrics {

@@ -59,6 +59,7 @@ async fn a_lived_in_house(holdfast: &Holdfast) -> (Client, Vec<Stop>) {
         stop(format!("/orders/{event}"), "customer", "There is no such order"),
         stop("/organise".to_owned(), "organiser", "1 sold"),
         stop("/organise/new".to_owned(), "organiser", "Open the sale"),
+        stop("/organise/hooks".to_owned(), "organiser", "A new endpoint"),
         stop(format!("/organise/{event}"), "organiser", "By category"),
         stop(format!("/organise/{event}/waiting"), "organiser", "Nobody waits."),
         stop(format!("/organise/{event}/seats"), "organiser", "0 free and 0 blocked"),

@@ -87,6 +87,32 @@ async fn a_draft_is_thrown_away_only_after_a_second_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_has_no_field_for_survives_when_a_drafts_places_are_described_anew() {
+    let holdfast = Holdfast::with_pages().await;
+    let form = json!({ "title": "Next Year", "starts_at": "2031-05-01T19:00:00Z", "total_tickets": 5, "draft": true,
+                       "hold_seconds": 120, "offer_seconds": 90, "room_minutes": 15, "waitlist": false });
+    holdfast.organiser().post("/v1/admin/events", form).await.expect(201);
+    let event = the_event(&holdfast).await;
+    let page = organiser_at(&holdfast, &format!("/organise/{event}/edit")).await;
+    page.click("radio", "Standing places").await;
+    page.type_into("textbox", "How many places", "77").await;
+    page.click("button", "Save").await;
+    page.sees("77 places.").await;
+    let now = holdfast.organiser().get(&format!("/v1/admin/events/{event}")).await.expect(200);
+    assert_eq!(
+        (
+            &now["hold_seconds"],
+            &now["offer_seconds"],
+            &now["room_minutes"],
+            &now["waitlist"],
+            &now["starts_at"]
+        ),
+        (&json!(120), &json!(90), &json!(15), &json!(false), &json!("2031-05-01T19:00:00Z"))
+    );
+    page.has_no_complaints();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_on_sale_is_edited_field_by_field_and_customers_see_it() {
     let holdfast = Holdfast::with_pages().await;
     let event = holdfast.theatre().await;

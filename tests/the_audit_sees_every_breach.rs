@@ -10,8 +10,14 @@ async fn each_broken_promise_is_counted() {
     let ada = holdfast.customer().await;
     let order = holdfast.sold(&ada, event, &["stalls-A-1", "stalls-A-2"]).await;
     let open = ada.orders(event, &["stalls-B-1", "stalls-B-2"]).await;
+    let (hall, buyer, whole) = holdfast.sold_out(4800).await;
+    let (first, second) = (holdfast.customer().await, holdfast.customer().await);
+    let (offered, behind) = (first.waits_for(hall, 4).await, second.waits_for(hall, 4).await);
+    buyer.cancels(&whole).await.expect(200);
+    first.is(&offered, "offered").await;
     holdfast.every_invariant_holds().await;
 
+    let (offered, behind) = (id(&offered).to_owned(), id(&behind).to_owned());
     let (paid, unpaid) = (id(&order).to_owned(), id(&open).to_owned());
     for (invariant, harm) in [
         ("all_seats_or_none", format!("delete from tickets where order_id = '{paid}'")),
@@ -42,6 +48,23 @@ async fn each_broken_promise_is_counted() {
             ),
         ),
         ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
+        ("others_are_told", owed_to("(select organiser_id from events limit 1)")),
+        ("told_to_whom_it_concerns", owed_to(&format!("(select account_id from orders where id = '{paid}')"))),
+        (
+            "offers_in_order",
+            format!(
+                "insert into waitlist_log (event_id, entry_id, step, from_state, to_state, cause, actor)
+                 select event_id, id, 2, 'waiting', 'offered', 'its turn', 'clock' from waitlist where id = '{behind}';
+                 update waitlist_log set at = '2020-01-02' where entry_id = '{behind}' and step = 2;
+                 update waitlist set joined_at = '2020-01-01'"
+            ),
+        ),
+        ("offers_have_a_party", format!("update waitlist set state = 'declined' where id = '{offered}'")),
+        ("offers_have_a_party", "delete from offered_seats".to_owned()),
+        ("offers_have_a_party", format!("update offers set state = 'lapsed' where entry_id = '{offered}'")),
+        ("parties_are_logged", format!("delete from waitlist_log where entry_id = '{behind}'")),
+        ("parties_are_logged", format!("update waitlist_log set from_state = null, to_state = 'waiting' where entry_id = '{offered}'")),
+        ("offers_end", "update offers set expires_at = now() - interval '1 day'".to_owned()),
         (
             "debts_are_paid",
             format!(
@@ -58,13 +81,30 @@ async fn each_broken_promise_is_counted() {
         ),
     ] {
         holdfast.in_a_copy_of_the_database(async |pg| {
-            sqlx::query(sqlx::AssertSqlSafe(harm.clone())).execute(&pg).await.expect("the harm is done");
+            for statement in harm.split(';') {
+                sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pg).await.expect("the harm is done");
+            }
             let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
             let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
             assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
         })
         .await;
     }
+}
+
+/// An endpoint of this account that has been owed something since yesterday.
+fn owed_to(account: &str) -> String {
+    format!(
+        "with hook as (
+             insert into hooks (id, account_id, url, types, for_all, secret)
+             values (gen_random_uuid(), {account}, 'https://a.example/', '{{*}}', false, 'sealed') returning id
+         ), told as (
+             insert into hook_events (id, event_id, type, data)
+             select gen_random_uuid(), id, 'order.confirmed', '{{}}' from events limit 1 returning id
+         )
+         insert into hook_deliveries (hook_id, hook_event_id, due_at)
+         select hook.id, told.id, now() - interval '1 day' from hook, told"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

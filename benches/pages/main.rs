@@ -16,8 +16,8 @@ async fn main() {
     // Cargo adds `--bench`, which says nothing here.
     let what = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
     match what.as_deref() {
-        Some("map") => map_speed::measure().await,
-        Some("pictures") => pictures::take().await,
+        Some("map") => Box::pin(map_speed::measure()).await,
+        Some("pictures") => Box::pin(pictures::take()).await,
         _ => println!("say what: map or pictures"),
     }
 }

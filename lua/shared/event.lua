@@ -119,12 +119,15 @@ end
 -- blocked in this order, so a seat may be freed and taken in one entry.
 local function tell(...) return redis.call('XADD', FEED, 'MAXLEN', '~', FEED_CAP, '*', ...) end
 
--- A note for other systems, where one collects them.
-local function write_down(what, hold, owner, ordinals)
+-- A note for other systems, where one collects them. `deadline` is when a hold ends, of one that begins.
+local function write_down(what, hold, owner, ordinals, deadline)
   if not hooks then return end
   redis.call('XADD', DIARY, 'MAXLEN', '~', DIARY_CAP, '*',
-    'what', what, 'hold', hold, 'owner', owner, 'ordinals', join(ordinals))
+    'what', what, 'hold', hold, 'owner', owner, 'ordinals', join(ordinals), 'deadline', deadline or '')
 end
+
+-- Whether nothing is free: the bits of aisles, and those behind the last seat, are always set.
+local function is_full() return redis.call('BITCOUNT', TAKEN) == redis.call('STRLEN', TAKEN) * 8 end
 
 -- What a customer holds and has bought, for the limit.
 local function count(owner, change)

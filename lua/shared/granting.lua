@@ -105,6 +105,8 @@ local function grant(ordinals)
   local record =
     {owner = OWNER, ordinals = ordinals, deadline = now + lasts, first = now, order = '', wish = WISH, span = span}
   local freed, looks = {}, 'free'
+  -- Seats that are kept for the waiting list were gone before: offering them sells nothing out anew.
+  local was_full = hooks and is_full()
   if old then
     -- Swapping keeps the age, and never takes away time that was already promised.
     record.first, record.span = old.first, old.span
@@ -123,7 +125,8 @@ local function grant(ordinals)
   if waiting then set_bits(KEPT, ordinals, 0) end
   keep_record(HOLD, record)
   count(OWNER, #ordinals - (old and #old.ordinals or 0))
-  write_down('created', HOLD, OWNER, ordinals)
+  write_down('created', HOLD, OWNER, ordinals, record.deadline)
+  if hooks and not was_full and is_full() then write_down('full', HOLD, OWNER, {}) end
   if looks == 'free' and #freed > 0 then
     return held(record, tell('free', join(freed), 'held', join(ordinals)))
   end

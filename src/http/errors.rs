@@ -9,6 +9,7 @@ use super::limit;
 use super::problem::{Code, FieldFault, Problem};
 use crate::accounts::AccountsError;
 use crate::catalog::{CatalogError, Chart};
+use crate::hooks::HooksError;
 use crate::ids::Ordinal;
 use crate::limits::AttemptError;
 use crate::orders::{OrdersError, RefusedSeat};
@@ -81,6 +82,20 @@ impl From<AttemptError> for Problem {
         match error {
             AttemptError::Refused(refusal) => limit::refused(&refusal),
             AttemptError::Away(cause) => Self::outage(cause),
+        }
+    }
+}
+
+impl From<HooksError> for Problem {
+    fn from(error: HooksError) -> Self {
+        match error {
+            HooksError::NotFound => Code::NotFound.problem(),
+            HooksError::Invalid { field, message } => Self::invalid(vec![FieldFault::new(field, message)]),
+            HooksError::TooMany(most) => Code::TooManyHooks.with("limit", most),
+            HooksError::Sealed => Self::internal(error),
+            HooksError::Catalog(error) => error.into(),
+            HooksError::Seats(error) => error.into(),
+            HooksError::Outage(cause) => Self::outage(cause),
         }
     }
 }

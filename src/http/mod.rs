@@ -18,6 +18,8 @@ mod errors;
 mod events;
 pub mod extract;
 mod holds;
+mod hook_log;
+mod hooks;
 pub mod idempotency;
 mod intake;
 mod json;
@@ -71,6 +73,8 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(waitlist::routes())
         .merge(room::routes())
         .merge(door::routes())
+        .merge(hooks::routes())
+        .merge(hook_log::routes())
         .merge(system::routes())
 }
 

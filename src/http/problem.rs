@@ -92,6 +92,8 @@ codes! {
     WrongEvent = CONFLICT, "wrong_event", "This ticket is for another event";
     /// The provider will not take a payment for this order, now or later.
     PaymentRefused = CONFLICT, "payment_refused", "The payment provider refuses this order";
+    /// `limit` is how many one account may have.
+    TooManyHooks = CONFLICT, "too_many_hooks", "Remove an endpoint first";
     /// The first call with this key has not answered yet.
     StillRunning = CONFLICT, "still_running", "The first request with this Idempotency-Key is still running";
     HoldExpired = GONE, "hold_expired", "This hold has expired";

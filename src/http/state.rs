@@ -6,14 +6,16 @@ use axum::extract::FromRef;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::idempotency::{Once, Seal};
+use super::idempotency::Once;
 use crate::accounts::Accounts;
 use crate::app::App;
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::orders::Desk;
 use crate::room::Rooms;
+use crate::seal::Seal;
 use crate::seats::{Engine, Pictures};
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
@@ -34,6 +36,7 @@ pub struct AppState {
     pub desk: Desk,
     pub waitlist: Waitlist,
     pub rooms: Rooms,
+    pub hooks: Hooks,
     pub once: Once,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
@@ -56,6 +59,7 @@ impl From<App> for AppState {
             desk: app.desk,
             waitlist: app.waitlist,
             rooms: app.rooms,
+            hooks: app.hooks,
             closing: app.closing,
         }
     }

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::AppState;
 use super::extract::Json;
 use super::problem::{Code, Problem};
+use crate::hooks::Hooks;
 use crate::mail;
 use crate::orders::Desk;
 use crate::stores::postgres::MIGRATIONS;
@@ -152,11 +153,15 @@ async fn metrics(
     State(metrics): State<Metrics>,
     State(desk): State<Desk>,
     State(pg): State<PgPool>,
+    State(hooks): State<Hooks>,
 ) -> Response {
     // Without Postgres the queues keep what they last said; everything else is this node's own.
     let counted = tokio::join!(desk.backlog(), mail::count(&pg, &metrics));
     if let (Err(error), _) | (_, Err(error)) = counted {
         tracing::debug!(%error, "the queues could not be counted");
+    }
+    if let Err(error) = hooks.backlog().await {
+        tracing::debug!(%error, "what other systems are owed could not be counted");
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], metrics.render()).into_response()

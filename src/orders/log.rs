@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use crate::ids::{AccountId, EventId, OrderId};
 use crate::orders::error::OrdersError;
 use crate::orders::state::OrderState;
+use crate::orders::told;
 
 /// Who caused a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,8 @@ impl Locked {
         }
         write(tx, (self.event_id, self.id), Some(self.state), next, because).await?;
         self.state = next;
-        Ok(())
+        // Every move comes by here, so no way of deciding can forget to tell.
+        told::tell(tx, self).await
     }
 }
 

@@ -33,6 +33,7 @@ mod report;
 mod settle;
 mod state;
 mod ticket_log;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::catalog::{Chart, Event, EventState};
+use crate::hooks;
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
@@ -95,14 +96,15 @@ impl Desk {
         }
         let begun = std::time::Instant::now();
         let chart = self.catalog.chart(event).await?;
-        let (row, claims, offers) = within::<_, OrdersError>(async {
+        let (row, claims, offers, hooks) = within::<_, OrdersError>(async {
             sqlx::query("update events set epoch = epoch + 1 where id = $1")
                 .bind(event)
                 .execute(&mut *lock)
                 .await?;
             let claims = read_claims(&mut lock, event, None).await?;
             let offers = waitlist::open_offers(&mut lock, event).await?;
-            Ok((self.catalog.event(event).await?, claims, offers))
+            let hooks = hooks::wants_seats(&mut lock, event).await?;
+            Ok((self.catalog.event(event).await?, claims, offers, hooks))
         })
         .await?;
         let claimed = claims
@@ -125,7 +127,7 @@ impl Desk {
             epoch: row.epoch,
             size: chart.size(),
             aisles: chart.aisle_plane(),
-            rules: Self::rules_of(&row),
+            rules: Rules { hooks, ..Self::rules_of(&row) },
             waiting: row.waits,
             claims: claimed.chain(offered).collect(),
         };
@@ -142,7 +144,12 @@ impl Desk {
 
     /// Tells Redis an event's rules after they were edited.
     pub async fn apply_rules(&self, event: &Event) -> Result<(), OrdersError> {
-        self.seats.configure(event.id, &Self::rules_of(event)).await?;
+        let hooks = within::<_, OrdersError>(async {
+            let mut db = self.pg.acquire().await?;
+            Ok(hooks::wants_seats(&mut db, event.id).await?)
+        })
+        .await?;
+        self.seats.configure(event.id, &Rules { hooks, ..Self::rules_of(event) }).await?;
         Ok(())
     }
 
@@ -158,6 +165,7 @@ impl Desk {
             orphan_rule: event.orphan_rule,
             hold_ms: event.hold_seconds.map(|seconds| i64::from(seconds) * 1000),
             closed: event.state == EventState::Cancelled,
+            // Who listens is not the event's to say: whoever needs it asks.
             hooks: false,
             room: event.room_minutes.is_some(),
             room_opens_ms: event.room_opens_at().map(millis),

@@ -5,6 +5,7 @@
 //! and each script has one caller here.
 
 mod checkout;
+mod diary;
 mod errors;
 mod feed;
 mod hold;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::checkout::{Asker, Claimed, Pinned, Released};
+pub use self::diary::{Note, NoteKind, Notes};
 pub use self::errors::{HoldRefusal, Reason, SeatsError};
 pub use self::feed::{FeedId, Version};
 pub use self::hold::{Held, HoldAsk, Via, Wish};

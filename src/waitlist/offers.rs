@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::entry::{EntryState, Move, Party, advance};
 use super::{Waitlist, WaitlistError};
 use crate::catalog::Chart;
+use crate::hooks::{self, Kind};
 use crate::ids::{AccountId, EntryId, EventId, HoldId, OrderId};
 use crate::mail::{self, Occasion, Offer};
 use crate::seats::Held;
@@ -124,6 +125,7 @@ impl Waitlist {
         let left =
             u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
         let seats: Vec<i32> = held.ordinals.iter().filter_map(|&at| i32::try_from(at).ok()).collect();
+        let chart = self.catalog.chart(party.event_id).await?;
         let made = within(async {
             let mut tx = self.pg.begin().await?;
             let why = Move { to: EntryState::Offered, cause: "its turn", by: None, hold: Some(held.hold) };
@@ -175,6 +177,15 @@ impl Waitlist {
             .bind(held.hold)
             .execute(&mut *tx)
             .await?;
+            let told = hooks::of_offer(&hooks::Offered {
+                entry: party.id,
+                customer: party.account_id,
+                hold: held.hold,
+                chart: &chart,
+                ordinals: &held.ordinals,
+                deadline_ms: held.deadline_ms,
+            });
+            hooks::tell(&mut tx, party.event_id, Kind::WaitlistOffered, told).await?;
             tx.commit().await?;
             Ok::<_, WaitlistError>(true)
         })

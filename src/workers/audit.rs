@@ -182,6 +182,21 @@ const INVARIANTS: &[Invariant] = &[
         question: "select count(*) from offers where state = 'open' and expires_at < now() - interval '15 minutes'",
     },
     Invariant {
+        name: "others_are_told",
+        promise: "what an enabled endpoint is owed is tried when it is due, or parked",
+        question: "select count(*) from hook_deliveries d join hooks h on h.id = d.hook_id and h.state = 'enabled'
+            where d.delivered_at is null and d.parked_at is null and d.due_at < now() - interval '15 minutes'",
+    },
+    Invariant {
+        name: "told_to_whom_it_concerns",
+        promise: "an endpoint is owed only what happened at events that it may hear of",
+        question: "select count(*) from hook_deliveries d
+             join hooks h on h.id = d.hook_id
+             join hook_events t on t.id = d.hook_event_id
+             join events e on e.id = t.event_id
+            where not h.for_all and h.account_id <> e.organiser_id",
+    },
+    Invariant {
         name: "debts_are_paid",
         promise: "no effect is owed for more than fifteen minutes without being parked with an alarm",
         question: "select count(*) from outbox

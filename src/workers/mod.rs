@@ -5,6 +5,7 @@
 
 mod accounts;
 pub mod audit;
+mod hooks;
 mod mailer;
 mod pictures;
 mod room;
@@ -57,6 +58,8 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     loops.spawn(sweeper::run(app.clone(), stop.clone()));
     loops.spawn(room::run(app.clone(), stop.clone()));
     loops.spawn(waitlist::run(app.clone(), stop.clone()));
+    loops.spawn(hooks::collect(app.clone(), stop.clone()));
+    loops.spawn(hooks::deliver(app.clone(), stop.clone()));
     loops.spawn(pictures::watch(app.clone(), stop.clone()));
     loops.spawn(pictures::reconcile(app.clone(), stop.clone()));
     loops.spawn(audit::repeat(app.clone(), stop.clone()));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
+use sqlx::postgres::PgQueryResult;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -24,8 +25,8 @@ pub async fn repeat(app: App, stop: CancellationToken) {
     }
 }
 
-/// Answers that nobody may ask for again, tokens that nobody could use for a month, and letters that ended long ago:
-/// what they told of is over, so that it is not told again.
+/// Answers that nobody may ask for again, tokens that nobody could use for a month, letters that ended long ago (what they
+/// told of is over, so that it is not told again), and what other systems were told longer ago than a month.
 async fn step(pg: &PgPool) -> Result<(), Outage> {
     loop {
         let answers = sqlx::query(
@@ -51,7 +52,16 @@ async fn step(pg: &PgPool) -> Result<(), Outage> {
         .bind(BITE)
         .execute(pg)
         .await?;
-        if answers.rows_affected() + tokens.rows_affected() + letters.rows_affected() == 0 {
+        // With its deliveries, also those that a disabled endpoint would still be owed.
+        let told = sqlx::query(
+            "delete from hook_events where id in (
+                    select id from hook_events where created_at < now() - interval '30 days' limit $1)",
+        )
+        .bind(BITE)
+        .execute(pg)
+        .await?;
+        let removed = [answers, tokens, letters, told].iter().map(PgQueryResult::rows_affected).sum::<u64>();
+        if removed == 0 {
             return Ok(());
         }
     }

@@ -11,6 +11,7 @@ mod money;
 pub mod papers;
 pub mod post;
 pub mod qr;
+pub mod receiver;
 mod servers;
 pub mod visits;
 pub mod waiting;

@@ -16,7 +16,8 @@ let next = null;
 
 fillPage(page, async () => {
   if (!await needOrganiser(page, t('organise.title'))) return;
-  page.show(h('h1', {}, t('organise.title')), h('p', {}, h('a', {class: 'button main', href: '/organise/new'}, t('organise.new'))),
+  page.show(h('h1', {}, t('organise.title')), h('p', {class: 'row'}, h('a', {class: 'button main', href: '/organise/new'}, t('organise.new')),
+      h('a', {class: 'button', href: '/organise/hooks'}, t('organise.hooks'))),
     notice, list, h('p', {}, more));
   await showNext();
 });

@@ -8,7 +8,6 @@ mod answer;
 mod key;
 pub mod postgres;
 mod redis;
-mod seal;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -22,10 +21,10 @@ use uuid::Uuid;
 use self::answer::Answer;
 use self::key::Scope;
 pub use self::key::{HEADER, IdempotencyKey};
-pub use self::seal::Seal;
 use super::allowance::{Allowance, Memory};
 use super::extract::Identity;
 use super::problem::{Code, Problem};
+use crate::seal::Seal;
 use crate::stores::postgres::Outage;
 use crate::stores::redis::Redis;
 

@@ -41,7 +41,7 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Every page: its path and the module that makes it.
-const PAGES: [(&str, &str); 16] = [
+const PAGES: [(&str, &str); 17] = [
     ("/", "pages/events.js"),
     (EVENT_PAGE, "pages/event.js"),
     ("/checkout/{id}", "pages/checkout.js"),
@@ -49,6 +49,7 @@ const PAGES: [(&str, &str); 16] = [
     (ORDER_PAGE, "pages/order.js"),
     ("/organise", "pages/organise.js"),
     ("/organise/new", "pages/organise-new.js"),
+    ("/organise/hooks", "pages/hooks.js"),
     ("/organise/{id}", "pages/sale.js"),
     ("/organise/{id}/edit", "pages/sale-edit.js"),
     ("/organise/{id}/seats", "pages/sale-seats.js"),

@@ -1,4 +1,5 @@
-//! Keeps remembered answers unreadable at rest: they may hold tokens that are stored nowhere else in the clear.
+//! Keeps what must be stored and must not be read unreadable at rest: remembered answers, which may hold tokens, and
+//! the secrets that we sign with.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{hkdf, hmac};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Seals answers with AES-256-GCM and takes keyed fingerprints of requests, both under keys of their own.
+/// Seals with AES-256-GCM and takes keyed fingerprints of requests, both under keys of their own.
 #[derive(Clone)]
 pub struct Seal {
     answers: Arc<RandomizedNonceKey>,
@@ -17,8 +18,13 @@ impl Seal {
     /// Derives both keys from the service's secret, so that there is one secret to keep and to rotate.
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
-        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"holdfast idempotency")
-            .extract(secret.expose_secret().as_bytes());
+        Self::of(secret, b"holdfast idempotency")
+    }
+
+    /// The same for another purpose: what one seals, the other cannot open.
+    #[must_use]
+    pub fn of(secret: &SecretString, purpose: &[u8]) -> Self {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, purpose).extract(secret.expose_secret().as_bytes());
         let answers = RandomizedNonceKey::new(&AES_256_GCM, &derive(&root, b"answers"))
             .expect("AES-256 takes a key of 32 bytes");
         let fingerprints = hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, b"fingerprints"));
