@@ -54,6 +54,7 @@ mod the_audit_sees_every_breach;
 mod the_collection_is_true;
 mod the_documentation_is_true;
 mod the_door_remembers;
+mod the_guides_are_true;
 mod the_old_defects_are_not_here;
 mod the_same_key_gives_the_same_result;
 mod the_story_of_two_customers;
