@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod app;
 pub mod catalog;
 pub mod config;
+pub mod demo;
 pub mod hooks;
 pub mod http;
 pub mod ids;

@@ -106,10 +106,33 @@ pub struct RowForm {
 }
 
 /// Seats one by one, or how many.
-#[derive(Debug, Clone, ToSchema)]
+#[derive(Debug, Clone)]
 pub enum SeatsForm {
     Count(i64),
     List(Vec<SeatForm>),
+}
+
+/// Read by hand, so described by hand: a number, or a list of names and seats.
+impl utoipa::PartialSchema for SeatsForm {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+        use utoipa::openapi::{Ref, RefOr, Schema};
+
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let seat = OneOfBuilder::new().item(text).item(Ref::from_schema_name(SeatForm::name()));
+        OneOfBuilder::new()
+            .item(ObjectBuilder::new().schema_type(Type::Integer))
+            .item(ArrayBuilder::new().items(RefOr::T(Schema::from(seat))))
+            .description(Some("Seats one by one, or how many."))
+            .into()
+    }
+}
+
+impl ToSchema for SeatsForm {
+    fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
+        let seat = <SeatForm as utoipa::PartialSchema>::schema();
+        schemas.push((SeatForm::name().into_owned(), seat));
+    }
 }
 
 /// One seat, or an aisle between two.
@@ -120,8 +143,10 @@ pub struct SeatForm {
     pub y: Option<f64>,
     /// Where it differs from its section's.
     pub category: Option<String>,
+    #[schema(required = false)]
     pub accessible: bool,
     /// Not a seat at all.
+    #[schema(required = false)]
     pub aisle: bool,
 }
 

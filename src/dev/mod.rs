@@ -1,6 +1,5 @@
 //! `holdfast dev`: the production code on an embedded stack, with something to sell and a way to pay.
 
-mod demo;
 mod post;
 
 use std::net::SocketAddr;
@@ -15,7 +14,7 @@ use holdfast::local::{Secrets, Stack, StackSettings};
 use holdfast::mailbox::Mailbox;
 use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
 use holdfast::stores::postgres;
-use holdfast::{node, telemetry};
+use holdfast::{demo, node, telemetry};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

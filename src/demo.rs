@@ -1,10 +1,10 @@
 //! The demo: four events that show what can be sold, and three accounts to sell and buy with.
 
+use crate::accounts::{AccountsError, NewAccount, Role};
+use crate::app::App;
+use crate::catalog::NewEvent;
+use crate::ids::{AccountId, EventId};
 use anyhow::Context as _;
-use holdfast::accounts::{AccountsError, NewAccount, Role};
-use holdfast::app::App;
-use holdfast::catalog::NewEvent;
-use holdfast::ids::{AccountId, EventId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
