@@ -70,7 +70,7 @@ pub fn finish(api: &OpenApi) -> Value {
     }
     document["components"]["responses"]["429"]["headers"] = json!({
         "Retry-After": said("Seconds until one more call is answered", "integer"),
-        "RateLimit-Policy": said("The limits that this call counts against: `\"hold\";q=30;w=10` is 30 calls in 10 seconds", "string"),
+        "RateLimit-Policy": said("The limits that this call counts against: `\"hold\";q=100;w=10` is 100 calls in 10 seconds", "string"),
         "RateLimit": said("What is left of each: `\"hold\";r=0;t=1`, and in how many seconds there is more", "string"),
     });
     let Some(paths) = document["paths"].as_object_mut() else { return document };

@@ -252,6 +252,6 @@ mod tests {
             let quota = usual.of(class).address.expect("a limit");
             assert!(quota.calls >= 60_000, "{class}: {quota}");
         }
-        assert!(usual.of(Class::Hold).account.is_some_and(|quota| quota.calls <= 30));
+        assert!(usual.of(Class::Hold).account.is_some_and(|quota| quota.calls <= 100));
     }
 }
