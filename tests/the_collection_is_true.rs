@@ -64,8 +64,8 @@ async fn every_call_of_the_api_is_in_the_collection_under_its_own_name() {
     assert!(twice.is_empty(), "under their own names more than once: {twice:?}");
     expected.retain(|call| !named.contains(call));
     assert!(expected.is_empty(), "not in docs/bruno: {expected:?}");
-    let names: BTreeSet<_> = calls.iter().map(|call| &call.name).collect();
-    assert_eq!(names.len(), calls.len(), "two calls have one name");
+    let titles: BTreeSet<_> = calls.iter().map(|call| &call.name).collect();
+    assert_eq!(titles.len(), calls.len(), "two calls have one name");
 }
 
 #[tokio::test(flavor = "multi_thread")]
