@@ -5,6 +5,7 @@ use holdfast::mail::{self, Occasion, Offer};
 use serde_json::json;
 
 use crate::support::journeys::{BAD_CARD, GOOD_CARD, id};
+use crate::support::papers::sheets;
 use crate::support::post::{says, says_not};
 use crate::support::{Client, Holdfast};
 
@@ -80,7 +81,9 @@ async fn a_confirmed_order_brings_its_tickets() {
         "nothing from elsewhere"
     );
 
-    let [calendar] = letter.read.files.as_slice() else { panic!("{:?}", letter.read.files) };
+    let [paper, calendar] = letter.read.files.as_slice() else { panic!("{:?}", letter.read.files) };
+    assert_eq!((paper.name.as_str(), paper.kind.as_str()), ("tickets.pdf", "application/pdf"));
+    assert_eq!(sheets(&paper.content).len(), 2, "a page for each ticket");
     assert!(calendar.name == "event.ics" && calendar.kind.starts_with("text/calendar"));
     let entry = String::from_utf8_lossy(&calendar.content).replace("\r\n ", "");
     for line in [

@@ -116,8 +116,8 @@ async fn the_mailbox_can_be_made_to_fail_by_hand_and_emptied() {
     let list = programs.get(&format!("/mailbox.json?to={}", ada.address().await)).await.expect(200);
     assert_eq!(list["letters"].as_array().map(Vec::len), Some(1));
     assert!(list["letters"][0]["text"].as_str().is_some_and(|text| text.contains("seat 1")));
-    assert_eq!(list["letters"][0]["files"][0]["name"], "event.ics");
-    let file = programs.get("/mailbox/1/files/0").await;
+    assert_eq!(list["letters"][0]["files"][1]["name"], "event.ics");
+    let file = programs.get("/mailbox/1/files/1").await;
     assert_eq!(
         (file.status, file.header("content-disposition")),
         (200, Some("attachment; filename=\"event.ics\""))

@@ -14,10 +14,9 @@ use super::admin_events::own_event;
 use super::extract::{Customer, Json, Organiser, Path};
 use super::problem::{Code, Problem, ProblemBody};
 use crate::accounts::Role;
-use crate::catalog::EventState;
 use crate::ids::{AccountId, EventId, OrderId, TicketId};
-use crate::orders::{OrderState, Paper};
-use crate::tickets::{self, Entry, Print, PublicKey, Qr};
+use crate::orders::{OrderState, Paper, calendar_of};
+use crate::tickets::{self, Print, PublicKey, Qr};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -153,24 +152,7 @@ async fn calendar(
         return Err(Code::OrderState.with("status", order.status));
     }
     let event = app.catalog.event(order.event.id).await?;
-    let now = OffsetDateTime::now_utc();
-    let address = app.config.public_url();
-    let house = reqwest::Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let seats: Vec<_> = order.seats.iter().map(|seat| seat.id.as_str()).collect();
-    let url = format!("{}/orders/{id}", address.trim_end_matches('/'));
-    let file = tickets::calendar(&Entry {
-        uid: format!("{id}@{}", house.as_deref().unwrap_or("holdfast")),
-        title: event.title,
-        place: event.venue,
-        text: format!("{}\n{url}", seats.join(", ")),
-        url,
-        starts_at: event.starts_at,
-        ends_at: event.ends_at,
-        cancelled: event.state == EventState::Cancelled || order.status != OrderState::Confirmed,
-        // Nobody counts the changes of an event; whoever fetches later has the later ones.
-        sequence: (now - order.created_at).whole_minutes(),
-        made_at: now,
-    });
+    let file = calendar_of(&order, &event, &app.config.public_url(), OffsetDateTime::now_utc());
     Ok(attached("text/calendar; charset=utf-8", "event.ics", file.into_bytes()))
 }
 

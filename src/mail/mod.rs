@@ -7,7 +7,6 @@
 //! This module owes, keeps, words and sends. It knows nothing of how orders come to be; `workers::mailer` puts the two
 //! together.
 
-mod calendar;
 mod envelope;
 mod html;
 mod news;
@@ -17,7 +16,6 @@ mod queue;
 mod sheet;
 mod words;
 
-pub use self::calendar::ticket_files;
 pub use self::envelope::{Attachment, Envelope};
 pub use self::news::{Booking, News, Offered, Place, Returned, Shop};
 pub use self::occasion::{Occasion, Offer, offer_told, owe};

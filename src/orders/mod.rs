@@ -58,7 +58,7 @@ pub use crate::orders::find::{Search, Whose};
 pub use crate::orders::inbox::Noted;
 pub use crate::orders::log::{Actor, Because};
 pub use crate::orders::moving::Move;
-pub use crate::orders::papers::Paper;
+pub use crate::orders::papers::{Paper, calendar_of};
 pub use crate::orders::read::{
     Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket,
 };

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
-use crate::catalog::Chart;
+use crate::catalog::{Chart, Event, EventState};
 use crate::ids::{AccountId, EventId, OrderId, TicketId};
 use crate::orders::Desk;
 use crate::orders::error::OrdersError;
+use crate::orders::read::Order;
 use crate::orders::state::OrderState;
 use crate::stores::postgres::within;
-use crate::tickets::Print;
+use crate::tickets::{self, Entry, Print};
 
 /// A ticket to be printed.
 #[derive(Debug, Clone)]
@@ -133,4 +134,25 @@ impl<'a> Names<'a> {
             seat_id: row.seat_id,
         }
     }
+}
+
+/// The event of an order as an entry for a calendar. Made again later, it replaces what the calendar has.
+#[must_use]
+pub fn calendar_of(order: &Order, event: &Event, address: &str, now: OffsetDateTime) -> String {
+    let house = reqwest::Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let seats: Vec<_> = order.seats.iter().map(|seat| seat.id.as_str()).collect();
+    let url = format!("{}/orders/{}", address.trim_end_matches('/'), order.id);
+    tickets::calendar(&Entry {
+        uid: format!("{}@{}", order.id, house.as_deref().unwrap_or("holdfast")),
+        title: event.title.clone(),
+        place: event.venue.clone(),
+        text: format!("{}\n{url}", seats.join(", ")),
+        url,
+        starts_at: event.starts_at,
+        ends_at: event.ends_at,
+        cancelled: event.state == EventState::Cancelled || order.status != OrderState::Confirmed,
+        // Nobody counts the changes of an event; whoever fetches later has the later ones.
+        sequence: (now - order.created_at).whole_minutes(),
+        made_at: now,
+    })
 }

@@ -10,7 +10,8 @@ use crate::mail::{
     self, Attachment, Booking, Due, Envelope, News, Occasion, Offer, Offered, Place, Returned, Shop,
     Undelivered,
 };
-use crate::orders::{Order, OrderState, OrdersError};
+use crate::orders::{Order, OrderState, OrdersError, calendar_of};
+use crate::tickets;
 use crate::waitlist::WaitlistError;
 
 /// What is to be done with a letter.
@@ -71,10 +72,33 @@ async fn of_an_order(
         return Ok(Reading::Untrue("the order has moved on"));
     };
     let files = match &news {
-        News::OrderConfirmed(booking) => mail::ticket_files(booking, &shop(app), letter.now),
+        News::OrderConfirmed(_) => ticket_files(app, &order, letter).await?,
         _ => Vec::new(),
     };
     Ok(told(app, letter, name, address, &news, files))
+}
+
+/// What is attached to the letter with the tickets: to print, and for the calendar.
+async fn ticket_files(app: &App, order: &Order, letter: &Due) -> Result<Vec<Attachment>, Undelivered> {
+    let papers = app.desk.papers_of_order(order.id).await.map_err(|error| trouble(&error))?;
+    let prints: Vec<_> = papers.into_iter().filter(|paper| paper.is_valid).map(|paper| paper.print).collect();
+    // A school's worth of tickets takes a second.
+    let paper = tokio::task::spawn_blocking(move || tickets::pdf(&prints)).await;
+    let paper = paper.map_err(|panic| Undelivered::Later(panic.to_string()))?;
+    let event = app.catalog.event(order.event.id).await.map_err(|error| unread(&error))?;
+    let entry = calendar_of(order, &event, &app.config.public_url(), letter.now);
+    Ok(vec![
+        Attachment {
+            name: "tickets.pdf".to_owned(),
+            kind: "application/pdf",
+            content: paper.map_err(|error| Undelivered::Later(error.to_string()))?,
+        },
+        Attachment {
+            name: "event.ics".to_owned(),
+            kind: "text/calendar; charset=utf-8; method=PUBLISH",
+            content: entry.into_bytes(),
+        },
+    ])
 }
 
 /// The news, if they are still true.
