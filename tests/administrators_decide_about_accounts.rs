@@ -170,3 +170,23 @@ async fn what_was_done_by_whom_can_be_read() {
     assert_eq!((&changed["subject_name"], &changed["event_title"]), (&json!("ben"), &Value::Null));
     assert_eq!(organiser.get("/v1/admin/log").await.status, 403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_shut_out_is_told_nothing_more_by_webhook_either() {
+    let holdfast = Holdfast::with(|config| config.hooks_allow_private = true).await;
+    let admin = holdfast.admin().await;
+    let (_, tokens) = registered(&holdfast, "otto").await;
+    let account = format!("/v1/admin/accounts/{}", id(&tokens["account"]));
+    admin.patch(&account, json!({ "role": "organiser" })).await.expect(200);
+    let refresh = json!({ "refresh_token": tokens["refresh_token"] });
+    let renewed = holdfast.anyone().post("/v1/auth/refresh", refresh).await.expect(200);
+    let otto = Client::new(holdfast.url(), renewed["access_token"].as_str().map(str::to_owned));
+    let endpoint = json!({ "url": "http://127.0.0.1:9/hook", "events": ["*"] });
+    let hook = otto.post("/v1/admin/hooks", endpoint).await.expect(201);
+    admin.patch(&account, json!({ "disabled": true })).await.expect(200);
+    eventually("the endpoint is disabled, and says why", async || {
+        let now = admin.get(&format!("/v1/admin/hooks/{}", id(&hook))).await.expect(200);
+        (now["status"] == "disabled" && now["reason"] == "its account is disabled").then_some(())
+    })
+    .await;
+}

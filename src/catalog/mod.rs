@@ -6,6 +6,7 @@ mod compile;
 mod document;
 mod draft;
 mod drawing;
+mod event;
 mod form;
 mod layout;
 mod shelf;
@@ -18,10 +19,11 @@ use std::fmt;
 pub use self::chart::{Area, Chart, SeatInfo, Section};
 pub use self::document::Category;
 pub use self::drawing::unpack as unpack_drawing;
+pub use self::event::{Event, EventState};
 pub use self::form::{
     AreaForm, CategoryForm, EventPatch, NewEvent, RowForm, SeatForm, SeatsForm, SectionForm,
 };
-pub use self::store::{Catalog, Event, EventState};
+pub use self::store::Catalog;
 
 use crate::stores::postgres::Outage;
 

@@ -44,11 +44,16 @@ impl Hooks {
     pub async fn due(&self, except: &[HookId], most: usize) -> Result<Vec<HookId>, HooksError> {
         within(async {
             let due: Vec<(HookId,)> = sqlx::query_as(
-                "select h.id from hooks h cross join lateral (
+                // Whoever was shut out has no ears any more: their endpoints end here, for good and with the reason.
+                "with silenced as (
+                     update hooks h set state = 'disabled', since = now(), reason = 'its account is disabled'
+                       from accounts a
+                      where a.id = h.account_id and a.disabled_at is not null and h.state = 'enabled' returning h.id)
+                 select h.id from hooks h cross join lateral (
                         select d.due_at from hook_deliveries d
                          where d.hook_id = h.id and d.delivered_at is null and d.parked_at is null and d.due_at <= now()
                          order by d.due_at limit 1) as first
-                  where h.state = 'enabled' and h.id <> all ($1)
+                  where h.state = 'enabled' and h.id <> all ($1) and h.id not in (select id from silenced)
                   order by first.due_at limit $2",
             )
             .bind(except.iter().map(|hook| hook.0).collect::<Vec<_>>())

@@ -9,6 +9,7 @@ mod admin_events;
 mod admin_exports;
 mod admin_log;
 mod admin_orders;
+mod admin_seats;
 mod allowance;
 mod auth;
 mod availability;
@@ -65,6 +66,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(webhooks::routes())
         .merge(admin_accounts::routes())
         .merge(admin_events::routes())
+        .merge(admin_seats::routes())
         .merge(admin_orders::routes())
         .merge(admin_comps::routes())
         .merge(admin_exports::routes())

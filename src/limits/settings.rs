@@ -108,8 +108,8 @@ pub struct Settings {
 
 /// Safe for a real sale: tens of thousands behind one address may look, sign in and hold at once, and one
 /// account cannot do the work of a hundred.
-const DEFAULT: &str = "browse.address=60000/10s,read=600/1m,hold=30/10s,hold.address=60000/10s,order=30/1m,\
-    order.address=60000/1m,change=120/1m,change.address=60000/1m,login=10/15m,login.address=600/10m,\
+const DEFAULT: &str = "browse.address=60000/10s,read=1200/1m,hold=100/10s,hold.address=60000/10s,order=120/1m,\
+    order.address=60000/1m,change=600/1m,change.address=60000/1m,login=10/15m,login.address=600/10m,\
     login.anywhere=100/1h,register.address=6000/10m,refresh.address=60000/10m,admin=3000/1m";
 
 /// What many services do: every class by address alone. Passwords keep their own.
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_word_stands_for_all_limits_and_what_follows_changes_some() {
         let usual = settings("default");
-        assert_eq!(usual.of(Class::Hold).account, Some(quota("30/10s")));
+        assert_eq!(usual.of(Class::Hold).account, Some(quota("100/10s")));
         let changed = settings("default, hold=40/10s, login.address = off");
         assert_eq!(changed.of(Class::Hold).account, Some(quota("40/10s")));
         assert_eq!(changed.of(Class::Hold).address, usual.of(Class::Hold).address);
