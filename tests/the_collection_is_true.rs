@@ -45,12 +45,12 @@ fn is_the_call(says: &Value, call: &Call) -> bool {
 async fn every_call_of_the_api_is_in_the_collection_under_its_own_name() {
     let document = openapi(&Holdfast::start().await).await;
     let calls = calls();
-    let mut named: Vec<(String, String)> = Vec::new();
+    let mut shown: Vec<(String, String)> = Vec::new();
     for call in calls.iter().filter(|call| !call.is_to_sandbox) {
         let says = documented(&document, call);
         if is_the_call(says, call) {
             assert_eq!(says["tags"], serde_json::json!([call.tag]), "{}: its folder is its tag", call.file);
-            named.push((call.path.clone(), call.method.clone()));
+            shown.push((call.path.clone(), call.method.clone()));
         }
     }
     let mut expected = Vec::new();
@@ -60,9 +60,9 @@ async fn every_call_of_the_api_is_in_the_collection_under_its_own_name() {
         );
     }
     let twice: Vec<_> =
-        named.iter().filter(|call| named.iter().filter(|other| other == call).count() > 1).collect();
+        shown.iter().filter(|call| shown.iter().filter(|other| other == call).count() > 1).collect();
     assert!(twice.is_empty(), "under their own names more than once: {twice:?}");
-    expected.retain(|call| !named.contains(call));
+    expected.retain(|call| !shown.contains(call));
     assert!(expected.is_empty(), "not in docs/bruno: {expected:?}");
     let titles: BTreeSet<_> = calls.iter().map(|call| &call.name).collect();
     assert_eq!(titles.len(), calls.len(), "two calls have one name");

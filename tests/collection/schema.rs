@@ -131,3 +131,24 @@ fn is_of_type(schema: &Value, value: &Value) -> bool {
         _ => true,
     }
 }
+
+#[test]
+fn what_is_missing_unknown_or_of_another_kind_is_a_fault() {
+    let document = serde_json::json!({ "schemas": { "Seat": {
+        "type": "object", "required": ["name"],
+        "properties": { "name": { "type": "string" }, "x": { "type": ["number", "null"] } },
+    } } });
+    let schema = serde_json::json!({ "allOf": [
+        { "type": "object", "properties": { "seats": { "type": "array", "items": { "oneOf": [
+            { "type": "integer" }, { "$ref": "#/schemas/Seat" },
+        ] } } } },
+        { "type": "object", "required": ["by"], "properties": { "by": { "type": "string", "enum": ["day"] } } },
+    ] });
+    let found = |value: Value| faults(&document, &schema, &value).len();
+    assert_eq!(found(serde_json::json!({ "by": "day", "seats": [1, { "name": "A", "x": null }] })), 0);
+    assert_eq!(found(serde_json::json!({ "seats": [] })), 1, "by is missing");
+    assert_eq!(found(serde_json::json!({ "by": "day", "colour": 1 })), 1, "colour is not known");
+    assert_eq!(found(serde_json::json!({ "by": "year" })), 1);
+    assert_eq!(found(serde_json::json!({ "by": "day", "seats": [{ "x": 1 }] })), 1, "a seat without a name");
+    assert_eq!(found(serde_json::json!({ "by": "day", "seats": 3 })), 1);
+}
