@@ -138,6 +138,21 @@ async fn a_move_that_cannot_be_is_refused_with_its_reason_and_changes_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_guest_of_the_house_may_be_seated_anywhere() {
+    let holdfast = Holdfast::start().await;
+    let (event, desk) = (hall(&holdfast).await, holdfast.organiser());
+    let gift = json!({ "seats": ["stalls-A-1"], "name": "Grace Guest", "email": "grace@example.com",
+                       "reason": "press" });
+    let order = desk.post(&format!("/v1/admin/events/{event}/comps"), gift).await.expect(201);
+    let moved = moves(&desk, &order["tickets"][0], "boxes-C-1").await.expect(200);
+    assert_eq!((&moved["tickets"][0]["seat_id"], &moved["amount"]), (&json!("boxes-C-1"), &json!(0)));
+    let anyone = holdfast.customer().await;
+    anyone.sees_seat(event, "boxes-C-1", "sold").await;
+    anyone.sees_seat(event, "stalls-A-1", "free").await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_seat_that_postgres_knows_to_be_taken_is_refused_although_redis_says_free() {
     let holdfast = Holdfast::start().await;
     let event = holdfast.theatre().await;

@@ -49,6 +49,8 @@ struct Placed {
     seat_id: String,
     /// What was paid for it.
     price: i64,
+    /// It is a guest's, who pays nothing wherever the house seats them.
+    complimentary: bool,
 }
 
 impl Placed {
@@ -227,10 +229,10 @@ fn target(chart: &Chart, to: &str) -> Result<Range<Ordinal>, OrdersError> {
     seat.or_else(|| chart.area(to)).ok_or_else(|| OrdersError::UnknownSeat(to.to_owned()))
 }
 
-/// No money moves, so the new seat has to cost what was paid for the old one.
+/// No money moves, so the new seat has to cost what was paid for the old one; a guest of the house pays for neither.
 fn costs_the_same(chart: &Chart, seat: Ordinal, now: &Placed) -> Result<(), OrdersError> {
     match chart.seat(seat) {
-        Some(new) if new.price == now.price => Ok(()),
+        Some(new) if now.complimentary || new.price == now.price => Ok(()),
         Some(new) => Err(OrdersError::PriceDiffers { paid: now.price, price: new.price }),
         None => Err(OrdersError::UnknownSeat(seat.to_string())),
     }
@@ -245,7 +247,8 @@ async fn placed(db: &mut PgConnection, ask: &Move, lock: bool) -> Result<Placed,
             .await?;
     }
     sqlx::query_as(
-        "select t.state, t.ordinal, t.issue, t.order_id, o.account_id as owner, s.seat_id, s.price
+        "select t.state, t.ordinal, t.issue, t.order_id, o.account_id as owner, s.seat_id, s.price,
+                o.comp_reason is not null as complimentary
            from tickets t
            join order_seats s using (event_id, order_id, ordinal)
            join orders o on o.event_id = t.event_id and o.id = t.order_id
