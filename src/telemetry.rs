@@ -77,6 +77,8 @@ pub struct Metrics {
     pub outbox_parked: Level,
     /// Captured payments that wait for a person.
     pub parked_payments: Level,
+    /// Orders of cancelled events that have not ended, or whose money is not back.
+    pub to_call_off: Level,
     /// Seats that sweeps freed.
     pub swept_seats: Counter,
     /// Seats whose picture differed from Postgres and was repaired.
@@ -123,6 +125,7 @@ impl Metrics {
             outbox_age_seconds: Gauge::default(),
             outbox_parked: Gauge::default(),
             parked_payments: Gauge::default(),
+            to_call_off: Gauge::default(),
             swept_seats: Counter::default(),
             picture_drift: Counter::default(),
             rebuilds: Counter::default(),
@@ -219,6 +222,7 @@ fn register_queues(registry: &mut Registry, m: &Metrics) {
         "Captured payments that wait for a person",
         m.parked_payments.clone(),
     );
+    registry.register("orders_to_call_off", "Orders of cancelled events still to end", m.to_call_off.clone());
 }
 
 impl Default for Metrics {

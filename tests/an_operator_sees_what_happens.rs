@@ -62,7 +62,14 @@ async fn the_metrics_count_what_happened() {
     assert_eq!(value("holdfast_orders_total{label=\"failed\"}"), 1);
     assert_eq!(value("holdfast_webhooks_total{label=\"unsigned\"}"), 1);
     assert!(value("holdfast_webhooks_total{label=\"accepted\"}") >= 2);
-    for zero in ["inbox_depth", "inbox_parked", "outbox_depth", "outbox_parked", "parked_payments"] {
+    for zero in [
+        "inbox_depth",
+        "inbox_parked",
+        "outbox_depth",
+        "outbox_parked",
+        "parked_payments",
+        "orders_to_call_off",
+    ] {
         assert_eq!(value(&format!("holdfast_{zero}")), 0, "{zero}");
     }
     assert_eq!(value("holdfast_invariant_breaches{label=\"seat_sold_once\"}"), 0);

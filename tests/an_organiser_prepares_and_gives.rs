@@ -242,6 +242,7 @@ async fn a_cancelled_events_refunds_go_on_where_they_were_interrupted_and_say_ho
         (report["calling_off"] == json!({ "to_call_off": 0, "refunding": 6, "refunded": 0 })).then_some(())
     })
     .await;
+    assert!(holdfast.anyone().get_text("/metrics").await.contains("\nholdfast_orders_to_call_off 6\n"));
     holdfast.dies_and_comes_back().await;
     holdfast.stripe_recovers().await;
     eventually("all money is back", async || {
@@ -249,6 +250,7 @@ async fn a_cancelled_events_refunds_go_on_where_they_were_interrupted_and_say_ho
         (report["calling_off"]["refunded"] == 6).then_some(())
     })
     .await;
+    assert!(holdfast.anyone().get_text("/metrics").await.contains("\nholdfast_orders_to_call_off 0\n"));
     for (order, customer) in &orders {
         assert_eq!(customer.order(order).await["refunds"].as_array().map(Vec::len), Some(1));
     }

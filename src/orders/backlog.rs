@@ -20,6 +20,8 @@ pub struct Backlog {
     pub outbox: Queue,
     /// Captured payments without an order, and refunds that failed.
     pub parked_money: i64,
+    /// Orders of cancelled events that have not ended, or whose money is not back.
+    pub to_call_off: i64,
 }
 
 impl Desk {
@@ -51,7 +53,14 @@ impl Desk {
             )
             .fetch_one(&mut *db)
             .await?;
-            Ok(Backlog { inbox, outbox, parked_money })
+            let (to_call_off,): (i64,) = sqlx::query_as(
+                "select count(*) from events e join orders o on o.event_id = e.id
+                  where e.state = 'cancelled'
+                        and o.state in ('awaiting_payment', 'closing', 'confirmed', 'refunding')",
+            )
+            .fetch_one(&mut *db)
+            .await?;
+            Ok(Backlog { inbox, outbox, parked_money, to_call_off })
         })
         .await?;
         let metrics = &self.metrics;
@@ -62,6 +71,7 @@ impl Desk {
         metrics.outbox_age_seconds.set(backlog.outbox.age_seconds);
         metrics.outbox_parked.set(backlog.outbox.parked);
         metrics.parked_payments.set(backlog.parked_money);
+        metrics.to_call_off.set(backlog.to_call_off);
         Ok(backlog)
     }
 }
