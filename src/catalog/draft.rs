@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::CatalogError;
 use super::chart::Chart;
-use super::compile::compile;
-use super::document::VERSION;
 use super::event::{Event, EventState};
 use super::form::NewEvent;
-use super::store::{CUTOFF, Catalog, deed, etag, unstorable};
-use super::{CatalogError, Fault};
+use super::prepared::Prepared;
+use super::store::{Catalog, deed};
 use crate::ids::{AccountId, EventId};
 use crate::stores::postgres::within;
 use crate::trail;
@@ -26,53 +25,22 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::NotADraft`] when it is published: its chart has been promised.
     pub async fn redraft(&self, id: EventId, form: NewEvent, by: AccountId) -> Result<Event, CatalogError> {
-        let (form, document, packed) = tokio::task::spawn_blocking(move || {
-            let document = compile(&form)?;
-            let packed = document.pack().map_err(|cause| vec![unstorable(&cause)])?;
-            Ok::<_, Vec<Fault>>((form, document, packed))
-        })
-        .await
-        .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
-        .map_err(CatalogError::Invalid)?;
-        let etag = etag(&packed);
-        let places = i32::try_from(document.places()).unwrap_or(i32::MAX);
+        let draft = Prepared::of(id, form).await?;
         within(async {
             let mut tx = self.pg.begin().await?;
-            let event: Option<Event> = sqlx::query_as(
-                "update events set title = $2, description = $3, venue = $4, starts_at = $5, ends_at = $6,
-                        sale_starts_at = $7, sale_ends_at = $8, currency = $9, max_per_customer = $10,
-                        hold_seconds = $11, orphan_rule = $12, seats = $13, waitlist = $14, offer_seconds = $15,
-                        waitlist_cutoff_seconds = $16, room_minutes = $17
-                  where id = $1 and state = 'draft' returning *",
-            )
-            .bind(id)
-            .bind(form.title.trim())
-            .bind(form.description.as_deref().unwrap_or_default())
-            .bind(form.venue.as_deref().unwrap_or_default())
-            .bind(form.starts_at)
-            .bind(form.ends_at)
-            .bind(form.sale_starts_at)
-            .bind(form.sale_ends_at)
-            .bind(form.currency.as_deref().unwrap_or("eur").to_ascii_lowercase())
-            .bind(form.max_per_customer.and_then(|most| i32::try_from(most).ok()))
-            .bind(form.hold_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-            .bind(form.orphan_rule.unwrap_or(true))
-            .bind(places)
-            .bind(form.waitlist.unwrap_or(true))
-            .bind(form.offer_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-            .bind(form.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(CUTOFF))
-            .bind(form.room_minutes.and_then(|minutes| i32::try_from(minutes).ok()))
-            .fetch_optional(&mut *tx)
-            .await?;
-            let event = event.ok_or(CatalogError::NotADraft)?;
-            sqlx::query("update charts set version = $2, document = $3, etag = $4 where event_id = $1")
-                .bind(id)
-                .bind(VERSION)
-                .bind(&packed)
-                .bind(&etag)
-                .execute(&mut *tx)
+            let event: Option<Event> = draft
+                .bind(sqlx::query_as(
+                    "update events set title = $2, description = $3, venue = $4, starts_at = $5, ends_at = $6,
+                            sale_starts_at = $7, sale_ends_at = $8, currency = $9, max_per_customer = $10,
+                            hold_seconds = $11, orphan_rule = $12, seats = $13, waitlist = $14, offer_seconds = $15,
+                            waitlist_cutoff_seconds = $16, room_minutes = $17
+                      where id = $1 and state = 'draft' returning *",
+                ))
+                .fetch_optional(&mut *tx)
                 .await?;
-            let what = json!({ "title": form.title, "seats": places });
+            let event = event.ok_or(CatalogError::NotADraft)?;
+            draft.store_chart(&mut tx).await?;
+            let what = json!({ "title": draft.form.title, "seats": draft.places() });
             trail::write(&mut tx, &deed(by, id, "draft changed", what)).await?;
             tx.commit().await?;
             Ok(event)

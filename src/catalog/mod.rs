@@ -9,6 +9,7 @@ mod drawing;
 mod event;
 mod form;
 mod layout;
+mod prepared;
 mod shelf;
 mod store;
 #[cfg(test)]

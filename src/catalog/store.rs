@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::CatalogError;
 use super::chart::Chart;
 use super::check::{self, Faults};
 use super::compile::compile;
@@ -16,14 +16,11 @@ use super::document::{Document, VERSION};
 use super::drawing::draw;
 use super::event::{Event, EventState};
 use super::form::{EventPatch, NewEvent};
+use super::prepared::Prepared;
 use super::shelf::Shelf;
-use super::{CatalogError, Fault};
 use crate::ids::{AccountId, EventId};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
-
-/// A waiting list closes this long before its event where nothing is said: whoever is offered a seat must get there.
-pub(super) const CUTOFF: i32 = 3600;
 
 /// Reads a place in the list. One that is not a place is the beginning.
 fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
@@ -58,77 +55,44 @@ impl Catalog {
         organiser: AccountId,
         form: NewEvent,
     ) -> Result<Event, CatalogError> {
-        // A stadium takes a moment of pure work, which must not hold up everybody else's requests.
-        let (form, document, packed) = tokio::task::spawn_blocking(move || {
-            let document = compile(&form)?;
-            let packed = document.pack().map_err(|cause| vec![unstorable(&cause)])?;
-            Ok::<_, Vec<Fault>>((form, document, packed))
-        })
-        .await
-        .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?
-        .map_err(CatalogError::Invalid)?;
-        let etag = etag(&packed);
-        let number = self.insert(id, organiser, &form, (&packed, &etag), document.places()).await?;
+        let prepared = Prepared::of(id, form).await?;
+        let number = self.insert(&prepared, organiser).await?;
         // What was just compiled need not be read back. After a repeat it is the first try's chart that counts, and
         // a draft's may still change.
         if let Some(number) = number
-            && !form.is_draft()
+            && !prepared.form.is_draft()
         {
-            self.put_on_shelf(id, number, etag, document).await?;
+            self.put_on_shelf(id, number, prepared.etag, prepared.document).await?;
         }
         self.event(id).await
     }
 
     /// The new event's number; `None` when this id has an event already.
-    async fn insert(
-        &self,
-        id: EventId,
-        organiser: AccountId,
-        form: &NewEvent,
-        (chart, etag): (&[u8], &str),
-        seats: u32,
-    ) -> Result<Option<i32>, CatalogError> {
+    async fn insert(&self, new: &Prepared, organiser: AccountId) -> Result<Option<i32>, CatalogError> {
+        let (state, action) = if new.form.is_draft() {
+            (EventState::Draft, "event drafted")
+        } else {
+            (EventState::Published, "event published")
+        };
         within(async {
             let mut tx = self.pg.begin().await?;
-            let made: Option<(i32,)> = sqlx::query_as(
-                "insert into events (id, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at,
-                        sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats, waitlist, offer_seconds,
-                        waitlist_cutoff_seconds, state, room_minutes)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-                 on conflict (id) do nothing
-                 returning number",
-            )
-            .bind(id)
-            .bind(organiser)
-            .bind(form.title.trim())
-            .bind(form.description.as_deref().unwrap_or_default())
-            .bind(form.venue.as_deref().unwrap_or_default())
-            .bind(form.starts_at)
-            .bind(form.ends_at)
-            .bind(form.sale_starts_at)
-            .bind(form.sale_ends_at)
-            .bind(form.currency.as_deref().unwrap_or("eur").to_ascii_lowercase())
-            .bind(form.max_per_customer.and_then(|most| i32::try_from(most).ok()))
-            .bind(form.hold_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-            .bind(form.orphan_rule.unwrap_or(true))
-            .bind(i32::try_from(seats).unwrap_or(i32::MAX))
-            .bind(form.waitlist.unwrap_or(true))
-            .bind(form.offer_seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-            .bind(form.waitlist_cutoff_seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(CUTOFF))
-            .bind(if form.is_draft() { EventState::Draft } else { EventState::Published })
-            .bind(form.room_minutes.and_then(|minutes| i32::try_from(minutes).ok()))
-            .fetch_optional(&mut *tx)
-            .await?;
+            let made: Option<(i32,)> = new
+                .bind(sqlx::query_as(
+                    "insert into events (id, title, description, venue, starts_at, ends_at, sale_starts_at,
+                            sale_ends_at, currency, max_per_customer, hold_seconds, orphan_rule, seats, waitlist,
+                            offer_seconds, waitlist_cutoff_seconds, room_minutes, organiser_id, state)
+                     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                     on conflict (id) do nothing
+                     returning number",
+                ))
+                .bind(organiser)
+                .bind(state)
+                .fetch_optional(&mut *tx)
+                .await?;
             if made.is_some() {
-                let action = if form.is_draft() { "event drafted" } else { "event published" };
-                trail::write(&mut tx, &deed(organiser, id, action, json!({ "title": form.title }))).await?;
-                sqlx::query("insert into charts (event_id, version, document, etag) values ($1, $2, $3, $4)")
-                    .bind(id)
-                    .bind(VERSION)
-                    .bind(chart)
-                    .bind(etag)
-                    .execute(&mut *tx)
-                    .await?;
+                let what = json!({ "title": new.form.title });
+                trail::write(&mut tx, &deed(organiser, new.id, action, what)).await?;
+                new.store_chart(&mut tx).await?;
             }
             tx.commit().await?;
             Ok(made.map(|(number,)| number))
@@ -356,17 +320,4 @@ fn draw_ahead(chart: &Arc<Chart>) {
 
 pub(super) fn deed(actor: AccountId, event: EventId, action: &str, detail: Value) -> Deed<'_> {
     Deed { actor, event: Some(event), action, subject: None, detail }
-}
-
-pub(super) fn etag(document: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(32);
-    for byte in &Sha256::digest(document)[..16] {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-    }
-    text
-}
-
-pub(super) fn unstorable(cause: &std::io::Error) -> Fault {
-    Fault { field: "sections".to_owned(), message: format!("cannot be stored: {cause}") }
 }
