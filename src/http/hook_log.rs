@@ -126,7 +126,7 @@ struct Again {
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<OffsetDateTime>,
-    /// And before here; left out for now.
+    /// And before here; until this moment where it is left out.
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<OffsetDateTime>,

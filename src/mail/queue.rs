@@ -89,31 +89,27 @@ pub async fn sent(pg: &PgPool, letter: &Due) -> Result<(), Outage> {
 
 /// There is nothing to be told any more.
 pub async fn skip(pg: &PgPool, letter: &Due, why: &str) -> Result<(), Outage> {
-    within(async {
-        sqlx::query(
-            "update letters set skipped_at = now(), last_error = $3
-              where id = $1 and attempts = $2 and sent_at is null",
-        )
-        .bind(letter.id)
-        .bind(letter.attempts)
-        .bind(why)
-        .execute(pg)
-        .await?;
-        Ok(())
-    })
-    .await
+    give_up(pg, letter, why, "skipped").await
 }
 
 /// It cannot be delivered: a person must look.
 pub async fn park(pg: &PgPool, letter: &Due, why: &str) -> Result<(), Outage> {
+    give_up(pg, letter, why, "parked").await
+}
+
+async fn give_up(pg: &PgPool, letter: &Due, why: &str, how: &str) -> Result<(), Outage> {
     within(async {
         sqlx::query(
-            "update letters set parked_at = now(), last_error = $3
+            "update letters
+                set skipped_at = case $4 when 'skipped' then now() else skipped_at end,
+                    parked_at = case $4 when 'parked' then now() else parked_at end,
+                    last_error = $3
               where id = $1 and attempts = $2 and sent_at is null",
         )
         .bind(letter.id)
         .bind(letter.attempts)
         .bind(why)
+        .bind(how)
         .execute(pg)
         .await?;
         Ok(())

@@ -1,17 +1,20 @@
 //! Every setting, once: a flag, an environment variable, a default and the reason for it.
 
+mod origin;
+mod production;
+
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
+
+pub use self::origin::Origin;
+pub use self::production::Refused;
 
 use crate::hooks::Network;
 use crate::limits;
 use crate::mail::{BadAddress, Postman};
-use crate::tickets::TicketKeys;
 
 /// What happens to an order when its payment is declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,31 +23,6 @@ pub enum PaymentFailed {
     Release,
     /// The order stays payable until its deadline.
     Keep,
-}
-
-/// Somebody's pages, as browsers name where they come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    Any,
-    One(HeaderValue),
-}
-
-impl FromStr for Origin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        let refused =
-            || format!("{text} is no origin: write https://host or https://host:port, and nothing behind it");
-        let url = reqwest::Url::parse(text).map_err(|_| refused())?;
-        // A browser sends an origin just as it is written here, or it is not the same.
-        let is_whole = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
-        let value = HeaderValue::from_str(text).map_err(|_| refused())?;
-        if is_whole { Ok(Self::One(value)) } else { Err(refused()) }
-    }
 }
 
 /// The header in which a proxy says whom it speaks for.
@@ -239,58 +217,7 @@ pub struct Config {
     pub shutdown_seconds: u32,
 }
 
-/// Settings that make it unsafe to open for business; each line names one.
-#[derive(Debug, thiserror::Error)]
-#[error("these settings are missing or too weak:\n{}", .0.join("\n"))]
-pub struct Refused(pub Vec<String>);
-
 impl Config {
-    /// Everything that production refuses to start with, named at once rather than one a start.
-    ///
-    /// # Errors
-    /// When any secret is missing or weak, or a duration makes no sense.
-    pub fn check_for_production(&self) -> Result<(), Refused> {
-        let mut faults = self.faults_in_durations();
-        let secret = |value: &Option<SecretString>| {
-            value.as_ref().map(|text| text.expose_secret().to_owned()).unwrap_or_default()
-        };
-        let mut require = |name: &str, bad: bool, why: &str| {
-            if bad {
-                faults.push(format!("  {name}: {why}"));
-            }
-        };
-        require("DATABASE_URL", self.database_url.is_none(), "is not set");
-        require("REDIS_URL", self.redis_url.is_none(), "is not set");
-
-        let jwt = secret(&self.jwt_secret);
-        require("JWT_SECRET", jwt.is_empty(), "is not set");
-        require("JWT_SECRET", !jwt.is_empty() && is_weak(&jwt), "is weak: use 32 or more random bytes");
-
-        let shared = SecretString::from(jwt);
-        if let Err(fault) = TicketKeys::new(self.ticket_key.as_ref(), &shared, &self.ticket_keys_old) {
-            require(fault.setting(), true, fault.why());
-        }
-
-        let key = secret(&self.stripe_secret_key);
-        require("STRIPE_SECRET_KEY", key.is_empty(), "is not set");
-        require(
-            "STRIPE_SECRET_KEY",
-            !(key.is_empty() || key.starts_with("sk_") || key.starts_with("rk_")),
-            "does not look like a Stripe key (sk_… or rk_…)",
-        );
-
-        let hooks = secret(&self.stripe_webhook_secret);
-        require("STRIPE_WEBHOOK_SECRET", hooks.is_empty(), "is not set: no webhook could be trusted");
-        require(
-            "STRIPE_WEBHOOK_SECRET",
-            !hooks.is_empty() && hooks.split(',').any(|one| one.trim().len() < 16),
-            "is weak: each secret needs 16 characters or more",
-        );
-        let mail_faults = self.postman().err().unwrap_or_default();
-        faults.extend(mail_faults.into_iter().map(|fault| format!("  {fault}")));
-        if faults.is_empty() { Ok(()) } else { Err(Refused(faults)) }
-    }
-
     /// Who carries letters; nobody when mail is off.
     ///
     /// # Errors
@@ -300,35 +227,6 @@ impl Config {
         let from = self.mail_from.as_deref().unwrap_or_default();
         let patience = Duration::from_secs(self.smtp_seconds.into());
         Postman::new(server.expose_secret(), from, patience).map(Some)
-    }
-
-    fn faults_in_durations(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (name, value) in [
-            ("HOLD_SECONDS", self.hold_seconds),
-            ("PAYMENT_SECONDS", self.payment_seconds),
-            ("OFFER_SECONDS", self.offer_seconds),
-            ("ROOM_PASS_SECONDS", self.room_pass_seconds),
-            ("ROOM_PEOPLE_PER_SECOND", self.room_people_per_second),
-            ("ACCESS_TOKEN_SECONDS", self.access_token_seconds),
-            ("REFRESH_TOKEN_DAYS", self.refresh_token_days),
-            ("RECONCILE_SECONDS", self.reconcile_seconds),
-            ("HOOKS_TIMEOUT_SECONDS", self.hooks_timeout_seconds),
-            ("HOOKS_PAUSE_MS", self.hooks_pause_ms),
-            ("HOOKS_RETRY_SECONDS", self.hooks_retry_seconds),
-            ("HOOKS_DISABLE_SECONDS", self.hooks_disable_seconds),
-            ("STRIPE_CREATES_PER_SECOND", self.stripe_creates_per_second),
-            ("DATABASE_CONNECTIONS", self.database_connections),
-            ("SMTP_SECONDS", self.smtp_seconds),
-        ] {
-            if value == 0 {
-                faults.push(format!("  {name}: must be more than 0"));
-            }
-        }
-        if self.hashing_threads == 0 {
-            faults.push("  HASHING_THREADS: must be more than 0".to_owned());
-        }
-        faults
     }
 
     #[must_use]
@@ -375,34 +273,5 @@ impl Config {
     #[must_use]
     pub fn reconcile(&self) -> Duration {
         Duration::from_secs(self.reconcile_seconds.into())
-    }
-}
-
-/// Too short, or with so few different characters that it was typed rather than drawn.
-fn is_weak(secret: &str) -> bool {
-    let different = secret.bytes().collect::<std::collections::HashSet<_>>().len();
-    secret.len() < 32 || different < 10
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_is_a_scheme_and_a_host_and_nothing_else() {
-        assert_eq!("*".parse(), Ok(Origin::Any));
-        for good in ["https://tickets.example", "http://127.0.0.1:8081"] {
-            assert_eq!(good.parse(), Ok(Origin::One(HeaderValue::from_static(good))));
-        }
-        for bad in [
-            "tickets.example",
-            "https://tickets.example/",
-            "https://tickets.example/shop",
-            "ftp://a",
-            "",
-            "null",
-        ] {
-            assert!(bad.parse::<Origin>().is_err_and(|why| why.contains("is no origin")), "{bad}");
-        }
     }
 }
