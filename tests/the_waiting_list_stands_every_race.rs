@@ -34,6 +34,44 @@ async fn a_customer_who_comes_a_hundred_times_at_two_nodes_is_on_the_list_once()
     holdfast.every_invariant_holds().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_while_seats_are_being_offered_leaves_them_to_the_next() {
+    let holdfast = Holdfast::start().await;
+    let (event, owner, order) = holdfast.sold_out(4800).await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    let first = ada.waits_for(event, 4).await;
+    let next = ben.waits_for(event, 4).await;
+    // Both the leaving and the offer wait for the entry; the leaving came first.
+    let mut entry = holdfast.app().pg.begin().await.expect("a transaction");
+    sqlx::query("select from waitlist where id = $1::uuid for update")
+        .bind(id(&first))
+        .execute(&mut *entry)
+        .await
+        .expect("a lock");
+    let leaving = tokio::spawn({
+        let (ada, first) = (ada.clone(), first.clone());
+        async move { ada.leaves(&first).await }
+    });
+    eventually("the leaving waits for the entry", async || {
+        let (waiting,): (bool,) = sqlx::query_as(
+            "select exists (select from pg_stat_activity where datname = current_database()
+                             and wait_event_type = 'Lock' and query like '%from waitlist%')",
+        )
+        .fetch_one(&holdfast.app().pg)
+        .await
+        .expect("what the server does");
+        waiting.then_some(())
+    })
+    .await;
+    owner.cancels(&order).await.expect(200);
+    eventually("Redis grants the seats to the first", async || holdfast.flag(event, "hall-A-1").await).await;
+    entry.rollback().await.expect("the lock is given back");
+    leaving.await.expect("an answer").expect(204);
+    assert_eq!(ada.entry(&first).await["status"], "left");
+    ben.is(&next, "offered").await;
+    holdfast.every_invariant_holds().await;
+}
+
 /// Everybody on the list, in its order, with the moment of the offer.
 async fn offers_in_order(holdfast: &Holdfast, event: EventId) -> Vec<(i64, Option<i64>)> {
     sqlx::query_as(

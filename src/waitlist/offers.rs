@@ -11,7 +11,7 @@ use crate::catalog::Chart;
 use crate::hooks::{self, Kind};
 use crate::ids::{AccountId, EntryId, EventId, HoldId, OrderId};
 use crate::mail::{self, Occasion, Offer};
-use crate::seats::Held;
+use crate::seats::{Asker, Held, SeatsError};
 use crate::stores::postgres::{Outage, within};
 use crate::telemetry::Metrics;
 
@@ -92,6 +92,15 @@ pub(super) async fn end_offer(
     Ok(Some(hold))
 }
 
+/// What became of a granted offer in Postgres.
+enum Written {
+    Now,
+    /// Another node was quicker.
+    Before,
+    /// The party waits no more.
+    Gone,
+}
+
 impl Waitlist {
     /// Whether an offer has been taken up, declined or missed.
     ///
@@ -109,13 +118,14 @@ impl Waitlist {
         .await
     }
 
-    /// Writes down what Redis has granted. False when the party has gone, or another node was quicker.
+    /// Writes down what Redis has granted. A party that has left in between, or whose list has closed, cannot take it:
+    /// then it goes to the next at once.
     pub(super) async fn write_down(
         &self,
         party: &Party,
         held: &Held,
         chart: &Chart,
-    ) -> Result<bool, WaitlistError> {
+    ) -> Result<(), WaitlistError> {
         let offered: Vec<_> = held.ordinals.iter().filter_map(|&at| chart.seat(at)).collect();
         let amount: i64 = offered.iter().map(|seat| seat.price).sum();
         let places = offered
@@ -130,7 +140,12 @@ impl Waitlist {
             let mut tx = self.pg.begin().await?;
             let why = Move { to: EntryState::Offered, cause: "its turn", by: None, hold: Some(held.hold) };
             if !advance(&mut tx, party.id, EntryState::Waiting, &why).await? {
-                return Ok(false);
+                let (is_written,): (bool,) =
+                    sqlx::query_as("select exists (select from offers where hold_id = $1)")
+                        .bind(held.hold)
+                        .fetch_one(&mut *tx)
+                        .await?;
+                return Ok(if is_written { Written::Before } else { Written::Gone });
             }
             let (expires_at,): (OffsetDateTime,) = sqlx::query_as(
                 "insert into offers (hold_id, event_id, entry_id, account_id, amount, expires_at)
@@ -187,15 +202,24 @@ impl Waitlist {
             });
             hooks::tell(&mut tx, party.event_id, Kind::WaitlistOffered, told).await?;
             tx.commit().await?;
-            Ok::<_, WaitlistError>(true)
+            Ok::<_, WaitlistError>(Written::Now)
         })
         .await?;
-        if made {
-            Metrics::count(&self.metrics.waitlist, "offered");
-            self.standings.forget(party.event_id);
-            tracing::info!(event.id = %party.event_id, entry.id = %party.id, hold.id = %held.hold, "seats are offered");
+        match made {
+            Written::Now => {
+                Metrics::count(&self.metrics.waitlist, "offered");
+                self.standings.forget(party.event_id);
+                tracing::info!(event.id = %party.event_id, entry.id = %party.id, hold.id = %held.hold, "seats are offered");
+            }
+            Written::Before => {}
+            Written::Gone => {
+                match self.seats.release(party.event_id, held.hold, Asker::Owner(party.account_id)).await {
+                    Ok(_) | Err(SeatsError::Gone) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
         }
-        Ok(made)
+        Ok(())
     }
 
     /// Ends offers whose time is over, and says how many. Redis decides: an offer ends when its hold is gone.
