@@ -21,6 +21,7 @@ pub mod money;
 pub mod node;
 pub mod orders;
 pub mod payments;
+pub mod proof;
 pub mod room;
 pub mod sandbox;
 pub mod seal;

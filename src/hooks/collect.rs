@@ -12,6 +12,7 @@ use super::kind::Kind;
 use super::tell::{News, tell_all};
 use super::{Hook, Hooks, HooksError, payload};
 use crate::ids::{AccountId, EventId};
+use crate::proof::{self, Step};
 use crate::seats::{FeedId, Note, SeatsError};
 use crate::stores::postgres::within;
 
@@ -71,7 +72,7 @@ impl Hooks {
             let told = within::<_, HooksError>(async {
                 let mut tx = self.pg.begin().await?;
                 let told = tell_all(&mut tx, event, &news).await?;
-                tx.commit().await?;
+                proof::step(Step::CollectNotes, tx.commit()).await?;
                 Ok(told)
             })
             .await?;

@@ -15,6 +15,7 @@ use super::endpoint::{HookState, with_secret};
 use super::payload::Envelope;
 use super::{Hooks, HooksError, Outcome};
 use crate::ids::{HookEventId, HookId};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
 
@@ -116,7 +117,7 @@ impl Hooks {
         let (id, kind) = (what.hook_event_id, what.kind.clone());
         let envelope = Envelope::new(id, kind, what.created_at, self.live_money, &what.data);
         match secrets {
-            Ok(secrets) => self.wire.send(url, &envelope, secrets).await,
+            Ok(secrets) => proof::step(Step::Deliver, self.wire.send(url, &envelope, secrets)).await,
             Err(error) => Outcome::failed(error.clone()),
         }
     }

@@ -13,6 +13,7 @@ use crate::http::AppState;
 use crate::http::extract::Json;
 use crate::http::problem::{Code, Problem};
 use crate::payments::{Notice, signature};
+use crate::proof::{self, Bug};
 use crate::telemetry::Metrics;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -36,11 +37,14 @@ async fn stripe(
 ) -> Result<Json<Value>, Problem> {
     let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    signature::verify(header, &body, &secrets(&app), now, signature::TOLERANCE).map_err(|error| {
+    let verified = signature::verify(header, &body, &secrets(&app), now, signature::TOLERANCE);
+    if let Err(error) = verified
+        && !proof::planted(Bug::SignatureNotChecked)
+    {
         Metrics::count(&app.metrics.webhooks, "unsigned");
         tracing::warn!(%error, "a webhook is refused");
-        Code::BadSignature.problem()
-    })?;
+        return Err(Code::BadSignature.problem());
+    }
     let notice = Notice::parse(&body).map_err(|error| Code::BadRequest.detail(error.to_string()))?;
     let noted = app.desk.note(&notice).await?;
     Ok(Json(json!({ "received": true, "outcome": noted.as_str() })))

@@ -11,6 +11,7 @@ use crate::orders::log::{self, Actor, Because, Locked};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims, letters, money_back};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 
 /// Money that an organiser gives back.
@@ -131,7 +132,7 @@ impl Desk {
                         .await?;
                 }
             }
-            tx.commit().await?;
+            proof::step(Step::CallOff, tx.commit()).await?;
             Ok::<_, OrdersError>(true)
         })
         .await?;

@@ -8,6 +8,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::log::{Because, Locked};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims, letters};
+use crate::proof::{self, Bug};
 use crate::tickets::Claim;
 
 impl Desk {
@@ -22,7 +23,7 @@ impl Desk {
         because: &Because,
     ) -> Result<(), OrdersError> {
         let sold = claims::sell(tx, order.event_id, order.id).await?;
-        if sold != seats {
+        if sold != seats && !proof::planted(Bug::ConfirmWithoutClaims) {
             return Err(OrdersError::Inconsistent { order: order.id, what: "not every seat is claimed" });
         }
         self.issue_tickets(tx, order).await?;

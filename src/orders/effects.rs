@@ -11,6 +11,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::lease::{pause, side_by_side};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims, moving};
+use crate::proof::{self, Bug, Step};
 use crate::seats::Asker;
 use crate::stores::postgres::within;
 
@@ -44,6 +45,9 @@ pub(super) async fn owe(tx: &mut PgConnection, event: EventId, effect: Effect) -
         Effect::Show(order) | Effect::OpenPayment(order) => (Some(order), json!({})),
         Effect::Refund(refund) => (None, json!({ "refund": refund })),
     };
+    if proof::planted(Bug::EffectNotOwed) {
+        return Ok(());
+    }
     // A customer waits for the answer of a checkout: that request opens the payment itself, and this row
     // only speaks up when it did not.
     let delay = if matches!(effect, Effect::OpenPayment(_)) { 10.0 } else { 0.0 };
@@ -120,7 +124,8 @@ impl Desk {
         within(async {
             match outcome {
                 Ok(()) => {
-                    sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg).await?;
+                    let done = sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg);
+                    proof::step(Step::CloseOutbox, done).await?;
                 }
                 // An outage says nothing about the effect: it is tried for as long as the outage lasts.
                 Err((false, error)) if row.attempts >= TRIES => {
@@ -170,7 +175,7 @@ impl Desk {
         // Another decision may commit while Redis is told of this one: tell it again until they agree.
         for _ in 0..4 {
             let before = self.subject(order).await?;
-            self.tell(order, &before).await?;
+            proof::step(Step::Show, self.tell(order, &before)).await?;
             if self.subject(order).await?.is_as(&before) {
                 return Ok(());
             }

@@ -7,6 +7,7 @@ use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::orders::read::{Order, whole};
 use crate::orders::state::OrderState;
+use crate::proof::{self, Bug};
 use crate::stores::postgres::within;
 use crate::tickets::tidy;
 
@@ -90,7 +91,11 @@ impl Desk {
     /// A customer's own order. Somebody else's does not exist for them.
     pub async fn own_order(&self, customer: AccountId, order: OrderId) -> Result<Order, OrdersError> {
         let found = self.order_unchecked(order).await?;
-        if found.buyer.id == customer { Ok(found) } else { Err(OrdersError::NotFound) }
+        if found.buyer.id == customer || proof::planted(Bug::OrdersOfOthers) {
+            Ok(found)
+        } else {
+            Err(OrdersError::NotFound)
+        }
     }
 
     /// An order, whoever it belongs to: the caller has checked who asks.

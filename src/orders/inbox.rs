@@ -12,6 +12,7 @@ use crate::orders::lease::{pause, side_by_side};
 use crate::orders::log::{Actor, Because};
 use crate::orders::state::OrderState;
 use crate::payments::{Intent, Notice};
+use crate::proof::{self, Bug, Step};
 use crate::stores::postgres::{Outage, within};
 use crate::telemetry::Metrics;
 
@@ -53,8 +54,8 @@ struct Waiting {
 impl Desk {
     /// Stores a verified event. When this returns, a crash loses nothing.
     pub async fn note(&self, notice: &Notice) -> Result<Noted, Outage> {
-        let foreign = notice.livemode != self.live_money;
-        let stored = within(async {
+        let foreign = notice.livemode != self.live_money && !proof::planted(Bug::ForeignMoneyTaken);
+        let storing = within(async {
             Ok::<_, Outage>(
                 sqlx::query(
                     "insert into stripe_events (id, type, object_id, order_id, done_at, outcome)
@@ -69,8 +70,11 @@ impl Desk {
                 .execute(&self.pg)
                 .await?,
             )
-        })
-        .await?;
+        });
+        let stored = match proof::step(Step::Inbox, storing).await {
+            Err(_) if proof::planted(Bug::InboxNotDurable) => return Ok(Noted::Accepted),
+            stored => stored?,
+        };
         let noted = match (stored.rows_affected(), foreign) {
             (0, _) => Noted::Repeated,
             (_, true) => {
@@ -116,11 +120,12 @@ impl Desk {
         within(async {
             match outcome {
                 Ok(outcome) => {
-                    sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
-                        .bind(&row.id)
-                        .bind(outcome)
-                        .execute(&self.pg)
-                        .await?;
+                    let done =
+                        sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
+                            .bind(&row.id)
+                            .bind(outcome)
+                            .execute(&self.pg);
+                    proof::step(Step::CloseInbox, done).await?;
                 }
                 Err(error) if row.attempts >= TRIES && !error.is_outage() => {
                     tracing::error!(stripe.event = row.id, kind = row.kind, %error, "parked for a person");
@@ -173,7 +178,8 @@ impl Desk {
     }
 
     async fn act_on_intent(&self, row: &Waiting) -> Result<&'static str, OrdersError> {
-        let Some(intent) = self.payments.intent(&row.object_id).await? else { return Ok("no such intent") };
+        let fetched = proof::step(Step::FetchIntent, self.payments.intent(&row.object_id)).await?;
+        let Some(intent) = fetched else { return Ok("no such intent") };
         let because = Because::of(Actor::Stripe, row.kind.clone());
         match self.settle(&intent, &because).await {
             Ok(state) => {

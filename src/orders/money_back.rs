@@ -12,6 +12,7 @@ use crate::orders::log::{self, Actor, Because, Locked};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, letters};
 use crate::payments::{Intent, Refund, RefundStatus};
+use crate::proof::{self, Bug, Step};
 use crate::stores::postgres::within;
 
 /// Stripe may forget an idempotency key after a day: from here on it is asked what it has before it is told again.
@@ -36,6 +37,8 @@ pub(super) async fn owe_for(
     (amount, currency): (i64, &str),
     cause: &str,
 ) -> Result<(), OrdersError> {
+    let again = format!("{cause} {}", RefundId::new());
+    let cause = if proof::planted(Bug::RefundEachTime) { &again } else { cause };
     let refund: Option<(RefundId,)> = sqlx::query_as(
         "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause)
          values ($1, $2, $3, $4, $5, $6, $7)
@@ -76,9 +79,11 @@ impl Desk {
         if due.state != "due" {
             return Ok(());
         }
-        let sent = match self.sent_before(&due).await? {
-            Some(sent) => sent,
-            None => self.payments.refund(due.id, &due.payment_intent, due.amount, metadata(&due)).await?,
+        let sent = if let Some(sent) = self.sent_before(&due).await? {
+            sent
+        } else {
+            let sending = self.payments.refund(due.id, &due.payment_intent, due.amount, metadata(&due));
+            proof::step(Step::SendRefund, sending).await?
         };
         self.record_refund(&due, &sent).await
     }
@@ -184,7 +189,7 @@ impl Desk {
             } else if state == "succeeded" {
                 letters::returned(&mut tx, &order, due.id).await?;
             }
-            tx.commit().await?;
+            proof::step(Step::RecordRefund, tx.commit()).await?;
             Ok::<_, OrdersError>(order.state)
         })
         .await?;

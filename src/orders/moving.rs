@@ -18,6 +18,7 @@ use crate::orders::log::{self, Because};
 use crate::orders::state::OrderState;
 use crate::orders::ticket_log::{self, About};
 use crate::orders::{Desk, claims};
+use crate::proof::{self, Step};
 use crate::seats::{Asker, HoldRefusal, Place, Reason, SeatsError};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
@@ -90,7 +91,7 @@ impl Desk {
             return Ok(false);
         }
         costs_the_same(&chart, among.start, &now)?;
-        let (kept, seat) = self.keep(ask, &chart, &now, among).await?;
+        let (kept, seat) = proof::step(Step::KeepSeat, self.keep(ask, &chart, &now, among)).await?;
 
         let decided = within(self.decide_move(ask, &chart, seat)).await;
         match &decided {
@@ -161,7 +162,7 @@ impl Desk {
         claims::give_up(&mut tx, ask.event, order.id, claims::as_ordinal(now.ordinal)).await?;
         self.reseat(&mut tx, ask, chart, &now, seat).await?;
         effects::owe(&mut tx, ask.event, Effect::Show(order.id)).await?;
-        tx.commit().await?;
+        proof::step(Step::Move, tx.commit()).await?;
         Ok(true)
     }
 

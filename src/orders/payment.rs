@@ -10,6 +10,7 @@ use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
 use crate::payments::{Intent, NewIntent, PaymentsError};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 
 /// The payment that an order wants, as far as it has got.
@@ -64,7 +65,7 @@ impl Desk {
         if wanted.order_state != OrderState::AwaitingPayment || wanted.payment_intent.is_some() {
             return Ok(());
         }
-        let intent = match self.payments.open(&wanted.to_open()?).await {
+        let intent = match proof::step(Step::OpenIntent, self.payments.open(&wanted.to_open()?)).await {
             Err(failure @ PaymentsError::StoredFailure { .. }) => {
                 // Stripe keeps the failure under this key for a day. Nobody was told the secret of whatever that
                 // attempt made, so nobody can pay it; the next attempt has a key of its own.
@@ -134,7 +135,7 @@ impl Desk {
             .bind(self.clock.reconcile.as_secs_f64())
             .execute(&mut *tx)
             .await?;
-            tx.commit().await?;
+            proof::step(Step::StoreIntent, tx.commit()).await?;
             Ok(open)
         })
         .await

@@ -12,6 +12,7 @@ use crate::hooks;
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
+use crate::proof::{self, Bug, Step};
 use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Planes, Repair, Rules, SeatState, SeatsError, Truth};
 use crate::stores::postgres::{Outage, within};
 use crate::waitlist;
@@ -97,11 +98,14 @@ impl Desk {
         let begun = std::time::Instant::now();
         let chart = self.catalog.chart(event).await?;
         let (row, claims, offers, hooks) = within::<_, OrdersError>(async {
-            sqlx::query("update events set epoch = epoch + 1 where id = $1")
+            let raise = sqlx::query("update events set epoch = epoch + 1 where id = $1")
                 .bind(event)
-                .execute(&mut *lock)
-                .await?;
-            let claims = read_claims(&mut lock, event, None).await?;
+                .execute(&mut *lock);
+            proof::step(Step::RaiseEpoch, raise).await?;
+            let mut claims = read_claims(&mut lock, event, None).await?;
+            if proof::planted(Bug::RebuildForgetsCheckouts) {
+                claims.retain(|claim| claim.state != "held");
+            }
             let offers = waitlist::open_offers(&mut lock, event).await?;
             let hooks = hooks::wants_seats(&mut lock, event).await?;
             Ok((self.catalog.event(event).await?, claims, offers, hooks))

@@ -14,6 +14,7 @@ use crate::orders::log::{self, Because, Locked};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, money_back};
 use crate::payments::{Intent, IntentStatus};
+use crate::proof::{self, Bug, Step};
 use crate::seats::Claimed;
 use crate::stores::postgres::within;
 
@@ -84,7 +85,9 @@ impl Desk {
         for _ in 0..4 {
             // A late payment may have its seats back if nobody holds them, and Redis knows who holds what.
             let seats_free = match self.state_of(order).await? {
-                OrderState::Failed | OrderState::Expired => Some(self.take_again(order).await?),
+                OrderState::Failed | OrderState::Expired => {
+                    Some(proof::step(Step::TakeAgain, self.take_again(order)).await?)
+                }
                 _ => None,
             };
             if let Decision::Done { state, moved } = self.decide(order, intent, seats_free, because).await? {
@@ -112,11 +115,11 @@ impl Desk {
             let own = own_payment(&mut tx, &locked, intent).await?;
             let seats = claims::seats_of(&mut tx, locked.event_id, order).await?;
 
-            if !own {
+            if !own && !proof::planted(Bug::ForeignIntentTaken) {
                 // A second PaymentIntent of the same order: its money goes back, whatever the order is.
                 money_back::owe(&mut tx, &locked, intent, intent.amount_received, "not_the_orders_own")
                     .await?;
-            } else if !amount_matches(&locked, intent) {
+            } else if !amount_matches(&locked, intent) && !proof::planted(Bug::AmountNotCompared) {
                 tracing::error!(order.id = %order, "captured amount differs from the order's");
                 give_up(&mut tx, &mut locked, intent, "amount_mismatch", because).await?;
             } else if locked.state.is_open() {
@@ -126,7 +129,7 @@ impl Desk {
                 if free && retake(&mut tx, &locked, &seats).await? {
                     let because = Because { cause: format!("{}, late", because.cause), ..because.clone() };
                     self.confirm(&mut tx, &mut locked, seats.len(), &because).await?;
-                } else {
+                } else if !proof::planted(Bug::LatePaymentKept) {
                     give_up(&mut tx, &mut locked, intent, "late_payment", because).await?;
                 }
             } else if locked.state == OrderState::Cancelled {
@@ -135,7 +138,7 @@ impl Desk {
             if own {
                 record_capture(&mut tx, &locked, intent).await?;
             }
-            tx.commit().await?;
+            proof::step(Step::Decide, tx.commit()).await?;
             Ok(Decision::Done { state: locked.state, moved: locked.state != before })
         })
         .await

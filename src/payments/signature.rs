@@ -7,6 +7,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use crate::proof::{self, Bug};
+
 /// Seconds that a signature stays good. Stripe signs anew at each delivery, so late retries do not need more.
 pub const TOLERANCE: i64 = 300;
 
@@ -41,7 +43,7 @@ pub fn verify(
     if !matches {
         return Err(SignatureError::Mismatch);
     }
-    if now.saturating_sub(signed.at) > tolerance {
+    if now.saturating_sub(signed.at) > tolerance && !proof::planted(Bug::StaleWebhookTaken) {
         return Err(SignatureError::Stale);
     }
     Ok(())

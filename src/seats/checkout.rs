@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Engine, SeatsError, in_order, millis};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
+use crate::proof::{self, Step};
 
 /// What became of binding an order to a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Engine {
         let record = call.keys.hold(hold);
         call.key(record).arg(hold.to_string()).arg(owner.to_string()).arg(order.to_string());
         call.arg(millis(remaining)).arg(millis(self.timing.grace)).arg(u8::from(renew));
-        let reply = self.run(call).await?;
+        let reply = proof::step(Step::Pin, self.run(call)).await?;
         match reply.code() {
             "pinned" => Ok(Pinned::Until(reply.parse(0)?)),
             "gone" => Ok(Pinned::Gone),

@@ -10,6 +10,7 @@ use super::reply::Reply;
 use super::scripts::{Call, Step};
 use super::{Engine, HoldRefusal, MOST_SEATS, SeatsError, in_order, millis};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
+use crate::proof;
 use crate::telemetry::Metrics;
 
 /// Due holds that one call sweeps before it looks: the rest is swept by the next call.
@@ -150,7 +151,7 @@ impl Engine {
         let wish = fingerprint(ask);
         let mut search = Search::start();
         for _ in 0..CALLS {
-            let reply = self.run(self.call_for(ask, &wish, &search)?).await?;
+            let reply = proof::step(proof::Step::Hold, self.run(self.call_for(ask, &wish, &search)?)).await?;
             search = match Search::next(&reply)? {
                 Some(next) => next,
                 None if reply.code() == "held" => return granted(ask, &reply),

@@ -8,6 +8,7 @@ use super::operate::Rules;
 use super::planes::Planes;
 use super::{Engine, SeatsError, Truth};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
+use crate::proof::{self, Step};
 
 /// Ordinals of one part: their flags are cleared and set in one call, so it bounds how long a call is.
 const PART: u32 = 4096;
@@ -91,7 +92,7 @@ impl Engine {
                 let (kind, order, hold, owner, ttl) = Truth::from(claim.kind).parts();
                 part.arg(claim.ordinal).arg(kind).arg(order).arg(hold).arg(owner).arg(ttl);
             }
-            self.loaded(part).await?;
+            proof::step(Step::LoadPart, self.loaded(part)).await?;
         }
 
         let mut finish = step("finish");
@@ -99,7 +100,7 @@ impl Engine {
             finish.arg(name).arg(value);
         }
         finish.arg("waiting").arg(u8::from(plan.waiting));
-        self.loaded(finish).await
+        proof::step(Step::LoadMarker, self.loaded(finish)).await
     }
 
     async fn loaded(&self, call: super::scripts::Call<'_>) -> Result<(), SeatsError> {

@@ -6,6 +6,7 @@ use super::keys::Keys;
 use super::reply::Reply;
 use super::{Engine, SeatsError};
 use crate::ids::EventId;
+use crate::proof;
 use crate::stores::redis::{PAUSE, Redis, is_unknown};
 
 /// One script: its name, for errors, its text behind the parts it shares with others, and that text's hash.
@@ -87,6 +88,7 @@ pub(super) struct Call<'a> {
 
 impl Step {
     fn new(name: &'static str, text: &'static str) -> Self {
+        let text = proof::script(name, text);
         Self { name, text, hash: Script::new(text).get_hash().to_owned() }
     }
 

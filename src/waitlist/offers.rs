@@ -11,6 +11,7 @@ use crate::catalog::Chart;
 use crate::hooks::{self, Kind};
 use crate::ids::{AccountId, EntryId, EventId, HoldId, OrderId};
 use crate::mail::{self, Occasion, Offer};
+use crate::proof::{self, Step};
 use crate::seats::{Asker, Held, SeatsError};
 use crate::stores::postgres::{Outage, within};
 use crate::telemetry::Metrics;
@@ -201,7 +202,7 @@ impl Waitlist {
                 deadline_ms: held.deadline_ms,
             });
             hooks::tell(&mut tx, party.event_id, Kind::WaitlistOffered, told).await?;
-            tx.commit().await?;
+            proof::step(Step::NoteOffer, tx.commit()).await?;
             Ok::<_, WaitlistError>(Written::Now)
         })
         .await?;
@@ -244,7 +245,7 @@ impl Waitlist {
             let lapsed = within(async {
                 let mut tx = self.pg.begin().await?;
                 let lapsed = lapse(&mut tx, entry).await?;
-                tx.commit().await?;
+                proof::step(Step::LapseOffer, tx.commit()).await?;
                 Ok::<_, WaitlistError>(lapsed)
             })
             .await?;

@@ -13,6 +13,7 @@ use super::wish::Wish;
 use super::{Waitlist, WaitlistError};
 use crate::catalog::{Chart, Event};
 use crate::ids::{EventId, HoldId};
+use crate::proof::{self, Step};
 use crate::seats::{News, OfferAsk, Offered, Passed, Places, SeatsError};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
@@ -92,10 +93,13 @@ impl Waitlist {
                 Round::Changed => continue,
                 Round::Closed => return Ok(offered),
             };
-            let passed = match waiting {
-                0 => self.seats.end_waiting(id, news).await?,
-                _ => self.seats.pass_on(id, news).await?,
+            let let_go = async {
+                match waiting {
+                    0 => self.seats.end_waiting(id, news).await,
+                    _ => self.seats.pass_on(id, news).await,
+                }
             };
+            let passed = proof::step(Step::LetGo, let_go).await?;
             if let Passed::Seats(_) = passed {
                 if waiting == 0 {
                     attention.served.remove(&id);
@@ -219,7 +223,7 @@ impl Waitlist {
             news,
             lasts,
         };
-        let offered = self.seats.offer(&ask).await?;
+        let offered = proof::step(Step::GrantOffer, self.seats.offer(&ask)).await?;
         if offered == Offered::Over {
             // It was granted once and its time ran out before anybody wrote it down: the next try has another name.
             within(async {

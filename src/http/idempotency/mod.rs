@@ -24,6 +24,7 @@ pub use self::key::{HEADER, IdempotencyKey};
 use super::allowance::{Allowance, Memory};
 use super::extract::Identity;
 use super::problem::{Code, Problem};
+use crate::proof::{self, Step};
 use crate::seal::Seal;
 use crate::stores::postgres::Outage;
 use crate::stores::redis::Redis;
@@ -148,7 +149,8 @@ impl Run {
     /// Keeps the answer. When that fails the answer is still good: the repeat makes the same thing again.
     async fn end(mut self, answer: &Answer) {
         if let Some(claim) = &self.claim
-            && let Err(cause) = self.once.keep(self.memory, claim, answer).await
+            && let Err(cause) =
+                proof::step(Step::KeepAnswer, self.once.keep(self.memory, claim, answer)).await
         {
             tracing::warn!(%cause, "an answer could not be kept for its repeats");
         }

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Begun, Claim, Kept, StoreError};
+use crate::proof::{self, Bug, Step};
 use crate::stores::postgres::within;
 
 #[derive(sqlx::FromRow)]
@@ -16,12 +17,12 @@ struct Earlier {
 /// Claims the key for this run of the call, or says what became of an earlier one.
 pub(super) async fn begin(pool: &PgPool, claim: &Claim) -> Result<Begun, StoreError> {
     within(async {
-        if let Some(resource) = take(pool, claim).await? {
+        if let Some(resource) = proof::step(Step::BeginOnce, take(pool, claim)).await? {
             return Ok(Begun::Run(resource));
         }
         // Between the two statements the row may have been forgotten; the caller's repeat will find that out.
         let Some(earlier) = read(pool, claim).await? else { return Ok(Begun::StillRunning) };
-        Ok(if earlier.fingerprint != claim.fingerprint {
+        Ok(if earlier.fingerprint != claim.fingerprint && !proof::planted(Bug::OtherBodyAnswered) {
             Begun::Reused
         } else if let Some(sealed) = earlier.answer {
             Begun::Answered(Kept { resource: earlier.resource_id, sealed })

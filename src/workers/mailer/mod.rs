@@ -15,6 +15,7 @@ use self::reading::{Reading, read};
 use super::{IDLE, wait};
 use crate::app::App;
 use crate::mail::{self, Due, Postman, Undelivered};
+use crate::proof;
 use crate::stores::postgres::Outage;
 use crate::telemetry::{Label, Metrics};
 
@@ -105,7 +106,7 @@ async fn send_some(app: &App, postman: &Postman, most: i64) -> Result<Step, Outa
 
 async fn send(app: &App, postman: &Postman, letter: &Due) -> Result<(), Undelivered> {
     let outcome = match read(app, letter).await {
-        Ok(Reading::Tell(envelope)) => postman.deliver(&envelope).await,
+        Ok(Reading::Tell(envelope)) => proof::step(proof::Step::SendLetter, postman.deliver(&envelope)).await,
         Ok(Reading::Untrue(why)) => {
             Metrics::count(&app.metrics.letters, "skipped");
             tracing::info!(letter.id = %letter.id, occasion = letter.name, "not sent: {why}");
@@ -116,7 +117,7 @@ async fn send(app: &App, postman: &Postman, letter: &Due) -> Result<(), Undelive
     };
     let label = match &outcome {
         Ok(()) => {
-            remember_sent(&app.pg, letter).await;
+            proof::step(proof::Step::MarkLetter, remember_sent(&app.pg, letter)).await;
             "sent"
         }
         Err(Undelivered::Away(why)) => {

@@ -1,0 +1,247 @@
+//! What a test build can do to itself: stop dead at a named step, or run without one of its guards.
+//!
+//! Every step between Redis, Postgres, Stripe and the mail server has a name here. A test ends or freezes a node
+//! right before or right after it, and asks afterwards whether anything was lost; or it takes a guard away, and the
+//! other tests have to notice. None of this is in an ordinary build: without the feature `proof`, a step is what
+//! it wraps and a guard is always there.
+
+/// A change that one side is asked to make: where a node may die before it, or after it without having heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "proof", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Step {
+    /// Redis: the seats are taken.
+    Hold,
+    /// Postgres: the idempotency record of a call, with the id of what it will make.
+    BeginOnce,
+    /// Postgres: the order and its claims.
+    Claims,
+    /// Redis: the flags live as long as the claims.
+    Pin,
+    /// Stripe: a PaymentIntent.
+    OpenIntent,
+    /// Postgres: which PaymentIntent.
+    StoreIntent,
+    /// Postgres: the answer of a call, for its repeat.
+    KeepAnswer,
+    /// Postgres: a webhook in the inbox.
+    Inbox,
+    /// Stripe: the PaymentIntent as it is now.
+    FetchIntent,
+    /// Redis: a late payment's seats are taken again.
+    TakeAgain,
+    /// Postgres: what a payment means for its order.
+    Decide,
+    /// Redis: an order's seats look like what Postgres says.
+    Show,
+    /// Postgres: the outbox' row is done.
+    CloseOutbox,
+    /// Postgres: the webhook is worked through.
+    CloseInbox,
+    /// Postgres: an order is about to be closed.
+    BeginClosing,
+    /// Stripe: the money door is shut.
+    CancelIntent,
+    /// Postgres: the order is closed, its claims are gone.
+    FinishClosing,
+    /// Postgres: a confirmed order is called off, its refund owed.
+    CallOff,
+    /// Stripe: a refund.
+    SendRefund,
+    /// Postgres: what Stripe said of the refund.
+    RecordRefund,
+    /// Redis: seats are offered to a waiting party.
+    GrantOffer,
+    /// Postgres: the offer is written down.
+    NoteOffer,
+    /// Postgres: an offer that nobody took up is over.
+    LapseOffer,
+    /// Redis: seats that no waiting party can use go to the public.
+    LetGo,
+    /// Postgres: an event's picture gets a new epoch.
+    RaiseEpoch,
+    /// Redis: a part of a new picture.
+    LoadPart,
+    /// Redis: the marker of a new picture.
+    LoadMarker,
+    /// Redis: the seat that a ticket moves to is kept.
+    KeepSeat,
+    /// Postgres: a ticket moves.
+    Move,
+    /// The mail server: a letter.
+    SendLetter,
+    /// Postgres: the letter is marked.
+    MarkLetter,
+    /// Postgres: notes for other systems are in the log.
+    CollectNotes,
+    /// Another system: it is told.
+    Deliver,
+}
+
+/// A guard that can be taken away, to see which test notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "proof", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Bug {
+    /// `release` gives anybody's hold back.
+    ReleaseWithoutOwner,
+    /// `hold` takes what is free of a choice, instead of all or nothing.
+    HoldSomeSeats,
+    /// `hold` does not look for the readiness marker.
+    MarkerIgnored,
+    /// The sweep frees seats whose flag is still there.
+    SweepIgnoresFlags,
+    /// `offer` does not look whether something came free meanwhile.
+    OfferIgnoresNews,
+    /// A checkout does not count the claims that it got.
+    ClaimsNotCounted,
+    /// An order confirms without looking at its claims.
+    ConfirmWithoutClaims,
+    /// The captured amount is not compared with the order's.
+    AmountNotCompared,
+    /// Any PaymentIntent that names the order is taken for its own.
+    ForeignIntentTaken,
+    /// Seats are given up before Stripe has shut the money door.
+    SeatsBeforeDoor,
+    /// A payment that comes too late is kept.
+    LatePaymentKept,
+    /// A refund is sent under a new key each time.
+    RefundWithoutKey,
+    /// A refund that is asked for again is owed again.
+    RefundEachTime,
+    /// A webhook is acknowledged before it is stored.
+    InboxNotDurable,
+    /// A webhook's signature is not checked.
+    SignatureNotChecked,
+    /// A webhook's age is not checked.
+    StaleWebhookTaken,
+    /// The same idempotency key answers for another body.
+    OtherBodyAnswered,
+    /// A rebuild leaves out what is at checkout.
+    RebuildForgetsCheckouts,
+    /// A rebuild writes its marker first.
+    MarkerFirst,
+    /// Orders are found without asking whose they are.
+    OrdersOfOthers,
+    /// A state moves without a row in the history.
+    MoveWithoutLog,
+    /// What is owed to Redis and Stripe is not committed with the decision.
+    EffectNotOwed,
+    /// Play money is taken for real, and the other way round.
+    ForeignMoneyTaken,
+}
+
+impl Step {
+    pub const ALL: [Self; 33] = [
+        Self::Hold,
+        Self::BeginOnce,
+        Self::Claims,
+        Self::Pin,
+        Self::OpenIntent,
+        Self::StoreIntent,
+        Self::KeepAnswer,
+        Self::Inbox,
+        Self::FetchIntent,
+        Self::TakeAgain,
+        Self::Decide,
+        Self::Show,
+        Self::CloseOutbox,
+        Self::CloseInbox,
+        Self::BeginClosing,
+        Self::CancelIntent,
+        Self::FinishClosing,
+        Self::CallOff,
+        Self::SendRefund,
+        Self::RecordRefund,
+        Self::GrantOffer,
+        Self::NoteOffer,
+        Self::LapseOffer,
+        Self::LetGo,
+        Self::RaiseEpoch,
+        Self::LoadPart,
+        Self::LoadMarker,
+        Self::KeepSeat,
+        Self::Move,
+        Self::SendLetter,
+        Self::MarkLetter,
+        Self::CollectNotes,
+        Self::Deliver,
+    ];
+}
+
+impl Bug {
+    pub const ALL: [Self; 23] = [
+        Self::ReleaseWithoutOwner,
+        Self::HoldSomeSeats,
+        Self::MarkerIgnored,
+        Self::SweepIgnoresFlags,
+        Self::OfferIgnoresNews,
+        Self::ClaimsNotCounted,
+        Self::ConfirmWithoutClaims,
+        Self::AmountNotCompared,
+        Self::ForeignIntentTaken,
+        Self::SeatsBeforeDoor,
+        Self::LatePaymentKept,
+        Self::RefundWithoutKey,
+        Self::RefundEachTime,
+        Self::InboxNotDurable,
+        Self::SignatureNotChecked,
+        Self::StaleWebhookTaken,
+        Self::OtherBodyAnswered,
+        Self::RebuildForgetsCheckouts,
+        Self::MarkerFirst,
+        Self::OrdersOfOthers,
+        Self::MoveWithoutLog,
+        Self::EffectNotOwed,
+        Self::ForeignMoneyTaken,
+    ];
+}
+
+/// Does a step. In a test build, the node may end right before it or right after.
+#[inline]
+pub fn step<F: Future>(step: Step, doing: F) -> impl Future<Output = F::Output> {
+    inside::step(step, doing)
+}
+
+/// Whether a guard was taken away. Never, but in a test build that was told so.
+#[inline]
+#[must_use]
+pub fn planted(bug: Bug) -> bool {
+    inside::planted(bug)
+}
+
+/// A script as it is, or without the guard that was taken away.
+pub(crate) fn script(name: &str, text: &'static str) -> &'static str {
+    inside::script(name, text)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "proof", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Side {
+    Before,
+    /// It happened, and nobody here has heard of it.
+    After,
+}
+
+#[cfg(feature = "proof")]
+pub use self::inside::{BUG, Fate, STOP_AT, Stop};
+
+#[cfg(not(feature = "proof"))]
+mod inside {
+    use super::{Bug, Step};
+
+    #[inline]
+    pub fn step<F: Future>(_: Step, doing: F) -> F {
+        doing
+    }
+
+    #[inline]
+    pub fn planted(_: Bug) -> bool {
+        false
+    }
+
+    pub fn script(_: &str, text: &'static str) -> &'static str {
+        text
+    }
+}
+
+#[cfg(feature = "proof")]
+mod inside;
