@@ -4,10 +4,10 @@
 //! same supervisor starts `holdfast dev` and every test run.
 
 mod folder;
-mod programs;
+pub mod programs;
 mod ready;
 mod secrets;
-mod server;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -85,13 +85,19 @@ impl Server {
         Ok(Self { child: on_the_keeper(move || command.spawn())?, polite })
     }
 
+    /// Its process, which leads a group of its own.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
     /// `Some` once the server has ended.
     pub fn ended(&mut self) -> io::Result<Option<std::process::ExitStatus>> {
         self.child.try_wait()
     }
 
     pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+        if let Some(pid) = self.pid() {
             // It may have ended in this very moment, which is what most signals are for.
             let _ = kill_process(pid, signal);
         }
