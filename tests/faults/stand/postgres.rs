@@ -202,6 +202,11 @@ impl Database {
         Proxy::to(self.address(self.primary)).await
     }
 
+    /// Whether somebody follows who could take over.
+    pub fn has_standby(&self) -> bool {
+        self.primary + 1 < self.servers.len()
+    }
+
     pub fn primary_address(&self) -> SocketAddr {
         self.address(self.primary)
     }
@@ -218,14 +223,6 @@ impl Database {
     /// The primary crashes and comes back.
     pub async fn crash_and_restart(&mut self) {
         self.servers[self.primary].kill();
-        self.servers[self.primary].start(&self.programs).await;
-    }
-
-    pub fn kill_primary(&mut self) {
-        self.servers[self.primary].kill();
-    }
-
-    pub async fn restart_primary(&mut self) {
         self.servers[self.primary].start(&self.programs).await;
     }
 
