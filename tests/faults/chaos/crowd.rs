@@ -61,11 +61,15 @@ pub struct Customer {
     pub dice: Dice,
     /// Orders that were paid in good time, with their event.
     pub paid: HashMap<String, String>,
+    /// How long this one asks again for an answer.
+    patience: Duration,
 }
 
 impl Customer {
     pub fn new(scene: Arc<Scene>, person: Person, dice: Dice) -> Self {
-        Self { scene, person, dice, paid: HashMap::new() }
+        let mut dice = dice;
+        let patience = if dice.percent(30) { dice.millis(300, 2000) } else { PATIENCE };
+        Self { scene, person, dice, paid: HashMap::new(), patience }
     }
 
     /// Wants seats until the storm is over, and says what was paid for.
@@ -90,9 +94,10 @@ impl Customer {
         path: &str,
         body: Option<Value>,
     ) -> Option<Answer> {
-        let answer = self.person.persists(method, path, body.as_ref(), PATIENCE).await;
+        let answer = self.person.persists(method, path, body.as_ref(), self.patience).await;
         self.scene.tally.call(what, answer.as_ref());
-        answer
+        // Who was told to come back and did not does not know what became of it.
+        answer.filter(|answer| !answer.is_passing())
     }
 
     async fn looks(&mut self, at: usize) {

@@ -72,10 +72,6 @@ impl History {
         self.with(|inner| inner.losses.0.push((from, to)));
     }
 
-    pub fn complain(&self, what: String) {
-        self.with(|inner| inner.complaints.push(what));
-    }
-
     /// Seats were granted to somebody until then.
     pub fn held(&self, event: &str, hold: &str, seats: &[String], from: At, until: OffsetDateTime) {
         let (to, until) = (self.now(), self.moment(until));
@@ -223,10 +219,7 @@ impl Inner {
     /// Turns what was seen of orders into deeds on their seats.
     fn write_down_orders(&mut self) {
         let orders = std::mem::take(&mut self.orders);
-        let mut number = 0;
-        for (key, seen) in &orders {
-            number += 1;
-            let order = number;
+        for (order, (key, seen)) in (0..).zip(&orders) {
             let event = key.split(' ').next().unwrap_or_default().to_owned();
             for seat in &seen.seats {
                 self.deed(&event, seat, seen.asked, seen.known, What::Claimed { order });

@@ -23,6 +23,8 @@ fn wanted(topology: Topology) -> Wanted {
         topology,
         seed: number("HOLDFAST_CHAOS_SEED").unwrap_or(20_261_121),
         lasts: Duration::from_secs(number("HOLDFAST_CHAOS_SECONDS").unwrap_or(60)),
+        round: number("HOLDFAST_CHAOS_ROUND").unwrap_or(1),
+        bug: std::env::var("HOLDFAST_CHAOS_BUG").ok(),
     }
 }
 

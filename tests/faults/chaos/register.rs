@@ -150,8 +150,8 @@ pub fn explain(mut deeds: Vec<Deed>, losses: &Losses) -> Result<(), Vec<Deed>> {
         }
         search.next(&placed, seat, &mut stack);
     }
-    let stuck = deeds.iter().enumerate().filter(|(at, _)| !furthest.has(*at)).map(|(_, deed)| deed.clone());
-    Err(stuck.take(6).collect())
+    let left = deeds.iter().enumerate().filter(|(at, _)| !furthest.has(*at)).map(|(_, deed)| deed.clone());
+    Err(left.take(6).collect())
 }
 
 /// Which deeds have their moment.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast::proof;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -14,14 +15,18 @@ use super::history::History;
 use super::register::At;
 use super::tally::Tally;
 use super::trouble::{Trouble, plan};
-use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather};
+use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather, keep_the_logs};
 
 /// What somebody asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted {
     pub topology: Topology,
     pub seed: u64,
     pub lasts: Duration,
+    /// Where to begin: each round stands for itself, so one that failed can be had again at once.
+    pub round: u64,
+    /// A guard that the nodes go without, to see the storm find it out.
+    pub bug: Option<String>,
 }
 
 const NODES: usize = 2;
@@ -107,13 +112,19 @@ pub struct Outcome {
 /// Rounds until the time is over; ends with the first in which something was not as promised.
 pub async fn run(wanted: Wanted) -> Outcome {
     let began = Instant::now();
-    let mut storm = Storm::gathers(wanted.topology).await;
-    let mut round = 0;
-    while (round == 0 || began.elapsed() < wanted.lasts) && storm.wrong.is_empty() {
-        round += 1;
+    let mut storm = Storm::gathers(&wanted).await;
+    let mut round = wanted.round;
+    loop {
         storm.round(wanted.seed, round).await;
+        if began.elapsed() >= wanted.lasts || !storm.wrong.is_empty() {
+            break;
+        }
+        round += 1;
     }
-    let text = storm.report(wanted, round, began.elapsed());
+    if !storm.wrong.is_empty() {
+        keep_the_logs();
+    }
+    let text = storm.report(&wanted, round, began.elapsed());
     for seat in &mut storm.nodes {
         tokio::task::block_in_place(|| seat.node.stop());
     }
@@ -121,10 +132,15 @@ pub async fn run(wanted: Wanted) -> Outcome {
 }
 
 impl Storm {
-    async fn gathers(topology: Topology) -> Self {
+    async fn gathers(wanted: &Wanted) -> Self {
+        let topology = wanted.topology;
         let memory = Memory::start(topology).await;
         let database = Database::start_with_standby().await;
         let house = House::open("storm", &database, &memory, KEY_SPACE, |settings| {
+            let settings = match &wanted.bug {
+                Some(bug) => settings.with(proof::BUG, bug),
+                None => settings,
+            };
             settings
                 .with("HOLD_SECONDS", HOLD_SECONDS)
                 .with("PAYMENT_SECONDS", PAYMENT_SECONDS)
@@ -275,7 +291,7 @@ impl Storm {
         for seat in &mut self.nodes {
             seat.node.is_ready().await;
         }
-        self.tally.took("nodes are ready after the mending", began.elapsed());
+        self.tally.took("everything runs again after the mending", began.elapsed());
         // What was lost before is found out within a reconciler's period.
         let now = scene.history.now();
         for &from in &self.lossy {
@@ -346,11 +362,7 @@ impl Storm {
                     ));
                 }
                 // Everything is sold: that is service, too.
-                (409, "sold_out" | "no_adjacent") => {
-                    if self.sold_out(event).await {
-                        return None;
-                    }
-                }
+                (409, "sold_out") if self.sold_out(event).await => return None,
                 _ => {}
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -488,21 +500,34 @@ impl Storm {
         wrong
     }
 
-    fn report(&self, wanted: Wanted, rounds: u64, took: Duration) -> String {
+    fn report(&self, wanted: &Wanted, last: u64, took: Duration) -> String {
         let never: Vec<_> = Trouble::all(self.topology)
             .into_iter()
             .filter(|trouble| self.tally.of("trouble", &trouble.name()) == 0)
             .map(Trouble::name)
             .collect();
         format!(
-            "storm on {} with seed {}: {rounds} rounds in {:.0} s, {} deeds on seats explained, {} wrong\n{}  never tried: {}\n",
+            "storm on {} with seed {}: rounds {} to {last} in {:.0} s, {} deeds on seats looked at, {} wrong\n{}  never tried: {}\n",
             self.topology.name(),
             wanted.seed,
+            wanted.round,
             took.as_secs_f64(),
             self.deeds,
             self.wrong.len(),
             self.tally,
             if never.is_empty() { "nothing".to_owned() } else { never.join(", ") },
+        ) + &self.how_to_repeat(wanted, last)
+    }
+
+    fn how_to_repeat(&self, wanted: &Wanted, last: u64) -> String {
+        if self.wrong.is_empty() {
+            return String::new();
+        }
+        format!(
+            "  once more: script/chaos --topology {} --seed {} --round {last} --minutes 0\n  logs: {}\n",
+            self.topology.name(),
+            wanted.seed,
+            self.house.folder.path("").display(),
         )
     }
 }

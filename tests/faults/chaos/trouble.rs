@@ -150,7 +150,7 @@ pub fn plan(topology: Topology, seed: u64, round: u64, storm: Duration) -> Vec<P
         .into_iter()
         .filter(|trouble| !(gentle && trouble.loses_holds(topology)))
         .collect();
-    let many = 3 + dice.below(5);
+    let many = 4 + dice.below(8);
     let span = u64::try_from(storm.as_millis()).expect("a storm is short");
     let mut planned: Vec<_> = (0..many)
         .map(|_| Planned {

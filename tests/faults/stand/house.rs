@@ -20,7 +20,7 @@ const WEBHOOK_SECRET: &str = "whsec_a_stand_signs_with_this_one";
 const STRIPE_KEY: &str = "sk_test_of_the_stand";
 const PUBLISHABLE_KEY: &str = "pk_test_of_the_stand";
 /// The longest that anything may take once nothing is wrong any more, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct House {

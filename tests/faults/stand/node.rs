@@ -20,7 +20,7 @@ pub struct NodeSettings(BTreeMap<String, String>);
 impl NodeSettings {
     /// What every node needs; `secrets` and addresses are added by whoever knows them.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.0.insert(name.to_owned(), value.to_string());
         self
     }
