@@ -1,7 +1,7 @@
 //! Postgres with a standby that has every acknowledged commit, and the one address that leads to whoever is primary.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ impl Database {
         let mut all = Self { servers: vec![], primary: 0, wire, programs, folder };
         let server = all.new_server();
         all.run(
-            all.programs.initdb.clone(),
+            &all.programs.initdb.clone(),
             &[
                 "-D",
                 server.data.to_str().expect("a plain name"),
@@ -130,9 +130,9 @@ impl Database {
     }
 
     /// Runs one of Postgres' own programs to its end, as the user whose data it is.
-    fn run(&self, program: PathBuf, args: &[&str]) {
+    fn run(&self, program: &Path, args: &[&str]) {
         use std::os::unix::process::CommandExt as _;
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.make("work"));
         if let Some(who) = unprivileged() {
             command.uid(who.uid).gid(who.gid);
@@ -150,7 +150,7 @@ impl Database {
         );
         let data = standby.data.to_str().expect("a plain name").to_owned();
         let program = self.programs.postgres.with_file_name("pg_basebackup");
-        self.run(program, &["-d", &primary, "-D", &data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        self.run(&program, &["-d", &primary, "-D", &data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         standby.start(&self.programs).await;
         self.servers.push(standby);
         let began = Instant::now();

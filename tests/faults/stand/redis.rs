@@ -14,7 +14,7 @@ use super::proxy::Proxy;
 use super::{Folder, Topology, ports};
 
 /// The longest that a shape may take to form, or to be whole again, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long a Cluster's node is silent before the others give it up.
 const NODE_TIMEOUT_MS: &str = "1500";
 
