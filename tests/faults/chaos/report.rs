@@ -1,5 +1,6 @@
 //! What was done, how often, how it went, and how to have it again.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::storm::{Storm, Wanted};
@@ -33,7 +34,18 @@ impl Storm {
             "  once more: script/chaos --topology {} --seed {} --round {last} --minutes 0\n  logs: {}\n",
             self.topology.name(),
             wanted.seed,
-            self.house.folder.path("").display(),
+            self.logs_kept(wanted, last).display(),
         )
+    }
+
+    /// What the nodes have said, where the next run does not tidy it away.
+    fn logs_kept(&self, wanted: &Wanted, round: u64) -> PathBuf {
+        let name = format!("chaos/{}-{}-{round}", self.topology.name(), wanted.seed);
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&dir).expect("a folder");
+        for seat in &self.nodes {
+            std::fs::write(dir.join(format!("{}.log", seat.node.name)), seat.node.log()).expect("a log");
+        }
+        dir
     }
 }

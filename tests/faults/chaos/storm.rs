@@ -16,7 +16,7 @@ use super::register::At;
 use super::scene::{Event, Scene, text};
 use super::tally::Tally;
 use super::trouble::plan;
-use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather, keep_the_logs};
+use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather};
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -116,9 +116,6 @@ pub async fn run(wanted: Wanted) -> Outcome {
             break;
         }
         round += 1;
-    }
-    if !storm.wrong.is_empty() {
-        keep_the_logs();
     }
     let text = storm.report(&wanted, round, began.elapsed());
     for seat in &mut storm.nodes {
