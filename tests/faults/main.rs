@@ -1,6 +1,7 @@
 //! Promises under faults: nodes are processes that are killed, servers are lost, wires are cut. What is promised holds
 //! afterwards, in the stores, in Stripe's ledger and in what every customer was told.
 
+mod a_shard_takes_only_its_own_events;
 mod chaos;
 mod stand;
 mod the_stand_stands;

@@ -1,6 +1,7 @@
 //! Remembered calls in Redis, for holds: a stampede's repeats never reach Postgres.
 //!
-//! Should Redis forget, the holds these calls made are forgotten with it.
+//! Should Redis forget, the holds these calls made are forgotten with it. A key is remembered for an event: used at another
+//! one, it is another key.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -19,8 +20,10 @@ const RUN: Duration = Duration::from_secs(30);
 /// How long an answer is kept.
 const DAY: Duration = Duration::from_hours(24);
 
+/// On a Cluster it lies with its event, so that the hold and the memory of it are there, away and lost together.
 fn record(claim: &Claim) -> String {
-    format!("once:{}:{}", claim.scope.as_str(), claim.key.digest())
+    let event = claim.event.map(|event| event.to_string()).unwrap_or_default();
+    format!("once:{{{event}}}:{}:{}", claim.scope.as_str(), claim.key.digest())
 }
 
 pub(super) async fn begin(redis: &Redis, claim: &Claim) -> Result<Begun, StoreError> {
