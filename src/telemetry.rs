@@ -231,9 +231,11 @@ impl Default for Metrics {
     }
 }
 
-/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default.
+/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default, in
+/// which a Redis client that tries again many times a second does not fill disks.
 pub fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,redis=error"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.init(),
