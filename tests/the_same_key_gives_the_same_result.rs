@@ -22,6 +22,23 @@ async fn a_repeated_hold_is_the_same_hold_and_another_body_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_checkouts_key_does_not_answer_for_another_hold() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let first = ada.holds_seats(event, &["stalls-A-1"]).await.expect(201);
+    let second = ada.holds_seats(event, &["stalls-B-1"]).await.expect(201);
+
+    ada.post_once("/v1/orders", "checkout-1", json!({ "hold_id": id(&first) })).await.expect(201);
+    let other = ada.post_once("/v1/orders", "checkout-1", json!({ "hold_id": id(&second) })).await;
+    assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
+    let order =
+        ada.post_once("/v1/orders", "checkout-2", json!({ "hold_id": id(&second) })).await.expect(201);
+    assert_eq!(order["seats"][0]["id"], "stalls-B-1", "nothing was done to the second");
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fifty_checkouts_at_once_with_one_key_on_two_nodes_are_one_order() {
     let holdfast = Holdfast::start().await;
     let second = holdfast.second_node().await;
