@@ -42,6 +42,8 @@ mod payments_page_tells_the_truth;
 mod payments_sandbox_keeps_stripes_rules;
 mod payments_support;
 mod payments_webhooks_are_believed_when_signed;
+mod planted_bugs_are_caught;
+mod plants;
 mod postgres_decides_finally;
 mod seats_agree_with_a_model;
 mod seats_are_held_all_or_nothing;

@@ -97,7 +97,8 @@ async fn an_offer_on_old_news_is_not_made_because_somebody_in_front_may_fit_now(
         lasts: MINUTE,
     };
 
-    assert_eq!(house.engine.offer(&turn(before)).await.unwrap(), Offered::Changed);
+    let early = house.engine.offer(&turn(before)).await.unwrap();
+    assert_eq!(early, Offered::Changed, "the list is asked from its beginning");
     let now = house.engine.news(event).await.unwrap();
     assert!(matches!(house.engine.offer(&turn(now)).await.unwrap(), Offered::Held(_)));
 }
@@ -108,7 +109,8 @@ async fn nobody_gets_a_seat_of_a_hall_that_is_still_being_loaded() {
     let event = EventId::new();
     let last = 101_998;
     let wish = move || ask(event, AccountId::new(), &[last]);
-    assert!(matches!(house.engine.hold(&wish()).await, Err(SeatsError::NotReady(_))));
+    let early = house.engine.hold(&wish()).await;
+    assert!(matches!(early, Err(SeatsError::NotReady(_))), "nothing is known yet: {early:?}");
 
     let engine = house.engine.clone();
     let first_answer = tokio::spawn(async move {

@@ -121,7 +121,7 @@ impl Holdfast {
     }
 
     /// Another PaymentIntent that names the order, which nobody of us has made, is paid: its id.
-    pub async fn pays_by_another_intent(&self, order: &Value) -> String {
+    pub async fn pays_by_another_intent(&self, order: &Value) -> Value {
         let (stripe, amount) = (self.stripe(), order["amount"].to_string());
         let currency = order["currency"].as_str().expect("a currency");
         let form = [
@@ -133,17 +133,17 @@ impl Holdfast {
         let intent = stripe.post_form("/v1/payment_intents", &form).await.expect(200);
         let path = format!("/v1/payment_intents/{}/confirm", id(&intent));
         stripe.post_form(&path, &[("payment_method", super::journeys::GOOD_CARD)]).await.expect(200);
-        id(&intent).to_owned()
+        intent["id"].clone()
     }
 
     /// What came of the news that this PaymentIntent has succeeded: the state of its order, or what stood against it.
-    pub async fn comes_of(&self, intent: &str) -> String {
+    pub async fn comes_of(&self, intent: &Value) -> String {
         eventually("the payment is thought about", async || {
             sqlx::query_as(
                 "select outcome from stripe_events
                   where object_id = $1 and type = 'payment_intent.succeeded' and outcome is not null",
             )
-            .bind(intent)
+            .bind(intent.as_str().expect("the order can be paid"))
             .fetch_optional(&self.app().pg)
             .await
             .expect("a query")
