@@ -12,7 +12,7 @@ const PAIR: [&str; 2] = ["stalls-B-1", "stalls-B-2"];
 async fn refunds_of(holdfast: &Holdfast, intent: &Value) -> Vec<String> {
     let rows: Vec<(String,)> =
         sqlx::query_as("select cause from refunds where payment_intent = $1 order by 1")
-            .bind(intent)
+            .bind(intent.as_str())
             .fetch_all(&holdfast.app().pg)
             .await
             .expect("a query");

@@ -16,15 +16,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::plants::plant;
+use crate::support::servers;
 
-/// Programs at a time: each starts servers of its own, and the other tests want to go on.
+/// Programs at a time: the other tests want to go on.
 const AT_A_TIME: usize = 3;
 
 /// For one program, on a machine that is busy. Who waits inside gives up much earlier.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// A promise of a busy machine may fail for want of time, which is another complaint: it is asked once more.
-const TRIES: usize = 2;
+/// A promise of a busy machine may fail for want of time, which is another complaint: then it is asked again.
+const TRIES: usize = 3;
 
 fn this_program() -> Command {
     let mut program = Command::new(env::current_exe().expect("this program has a path"));
@@ -40,6 +41,7 @@ async fn without(bug: Bug) -> String {
         .args(promises)
         .args(["--test-threads", "2"])
         .env(BUG, bug.name())
+        .env(servers::LENT, servers::lend().await)
         .env("RUST_BACKTRACE", "0")
         .output();
     match tokio::time::timeout(LONGEST, run).await {

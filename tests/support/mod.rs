@@ -12,7 +12,7 @@ pub mod papers;
 pub mod post;
 pub mod qr;
 pub mod receiver;
-mod servers;
+pub mod servers;
 pub mod visits;
 pub mod waiting;
 
