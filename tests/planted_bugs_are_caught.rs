@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 3;
 /// For one program, on a machine that is busy. Who waits inside gives up much earlier.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// A promise of a busy machine may fail for want of time, which is another complaint: then it is asked again.
+/// How often a promise is asked again that has complained of something else.
 const TRIES: usize = 3;
 
 fn this_program() -> Command {
@@ -71,26 +71,32 @@ async fn missed(bug: Bug) -> Vec<String> {
     missed
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_guard_the_promises_that_are_named_for_it_fail() {
+/// Those of the bugs that were missed while others were looked for at the same time.
+async fn missed_at_first() -> Vec<Bug> {
     let turns = Arc::new(Semaphore::new(AT_A_TIME));
     let mut running = JoinSet::new();
     for bug in Bug::ALL {
         let turns = Arc::clone(&turns);
         running.spawn(async move {
             let _turn = turns.acquire().await.expect("it is never closed");
-            let mut missing = Vec::new();
-            for _ in 0..TRIES {
-                missing = missed(bug).await;
-                if missing.is_empty() {
-                    break;
-                }
-            }
-            missing
+            (!missed(bug).await.is_empty()).then_some(bug)
         });
     }
-    let missing = running.join_all().await.concat();
-    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    running.join_all().await.into_iter().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_guard_the_promises_that_are_named_for_it_fail() {
+    for bug in missed_at_first().await {
+        // On a busy machine a promise may fail for want of time, which is another complaint: it is asked again, alone.
+        let mut missing = missed(bug).await;
+        for _ in 1..TRIES {
+            if !missing.is_empty() {
+                missing = missed(bug).await;
+            }
+        }
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+    }
 }
 
 #[tokio::test]
@@ -107,16 +113,17 @@ async fn every_promise_that_is_named_for_a_guard_is_one_of_ours() {
     }
 }
 
-/// The table as the page should have it.
-fn table() -> String {
-    let mut table =
-        String::from("| planted | the guard | without it | missed by |\n| --- | --- | --- | --- |\n");
+/// The table as the page should have it, line by line.
+fn table() -> Vec<String> {
+    let mut table = vec![
+        "| planted | the guard | without it | missed by |".to_owned(),
+        "| --- | --- | --- | --- |".to_owned(),
+    ];
     for bug in Bug::ALL {
         let plant = plant(bug);
         let promises: Vec<_> = plant.caught_by.iter().map(|catch| format!("`{}`", catch.promise)).collect();
-        let row =
-            [format!("`{}`", bug.name()), plant.guard.into(), plant.without.into(), promises.join(", ")];
-        table += &format!("| {} |\n", row.join(" | "));
+        let (name, promises) = (bug.name(), promises.join(", "));
+        table.push(format!("| `{name}` | {} | {} | {promises} |", plant.guard, plant.without));
     }
     table
 }
@@ -127,10 +134,13 @@ fn the_page_says_which_promise_misses_which_guard() {
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, rest) = page.split_once("\n## Planted bugs\n").expect("the page has the section");
     let section = rest.split("\n## ").next().unwrap_or_default();
-    let written: String =
-        section.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+    let written: Vec<_> = section.lines().filter(|line| line.starts_with('|')).collect();
     let table = table();
-    assert!(written == table, "docs/reliability.md should have this table of planted bugs:\n\n{table}");
+    assert!(
+        written == table,
+        "docs/reliability.md should have this table of planted bugs:\n\n{}\n",
+        table.join("\n")
+    );
 }
 
 #[test]

@@ -80,19 +80,19 @@ async fn what_comes_free_while_people_wait_is_refused_to_the_public() {
 #[tokio::test]
 async fn an_offer_on_old_news_is_not_made_because_somebody_in_front_may_fit_now() {
     let house = House::single().await;
-    let event = house.event(&[4], &open_rules()).await;
+    let event = house.event(&[4, 2], &open_rules()).await;
     let ada = AccountId::new();
     let held = house.engine.hold(&ask(event, ada, &[0, 1])).await.unwrap();
     house.engine.begin_waiting(event).await.unwrap();
     let before = house.engine.news(event).await.unwrap();
-    // A party of three was passed over; now there are four seats.
+    // A party of three was passed over; now there are four seats side by side.
     house.engine.release(event, held.hold, Asker::Owner(ada)).await.unwrap();
     let turn = |news| OfferAsk {
         hold: HoldId::of(1, Uuid::new_v4()),
         event,
         owner: AccountId::new(),
         quantity: 2,
-        places: Places::Seats(vec![0..4]),
+        places: Places::Seats(vec![0..4, 5..7]),
         news,
         lasts: MINUTE,
     };
