@@ -22,7 +22,6 @@ async fn refunds_of(holdfast: &Holdfast, intent: &Value) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_payment_of_an_order_goes_back_once_however_often_it_is_told() {
     let holdfast = Holdfast::start().await;
-    let second_node = holdfast.second_node().await;
     let event = holdfast.theatre().await;
     let ada = holdfast.customer().await;
     let order = ada.orders(event, &PAIR).await;
@@ -30,8 +29,9 @@ async fn a_second_payment_of_an_order_goes_back_once_however_often_it_is_told() 
     let other = holdfast.pays_by_another_intent(&order).await;
     assert_eq!(holdfast.comes_of(&other).await, "awaiting_payment", "it is not the order's own money");
     assert_eq!(ada.order(&order).await["status"], "awaiting_payment");
+    let second_node = holdfast.second_node().await;
     holdfast.all_webhooks_again(&second_node, 1).await;
-    // News of another kind about the same payment.
+    // The same news under another id.
     let told = json!({
         "id": "evt_told_otherwise", "object": "event", "type": "payment_intent.succeeded", "livemode": false,
         "data": { "object": { "id": other, "object": "payment_intent" } },

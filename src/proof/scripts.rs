@@ -18,7 +18,12 @@ pub(super) const IN_SCRIPTS: [(Bug, &str, &str); 12] = [
     return whole(mine)
   end",
     ),
-    (Bug::KeptSeatToPublic, "return waiting and 'held' or nil end", "return nil end"),
+    (
+        Bug::KeptSeatToPublic,
+        "  if not taken[ordinal] then return nil end
+  if redis.call('GETBIT', SOLD, ordinal) == 0 then return waiting and 'held' or nil end",
+        "  if not taken[ordinal] or redis.call('GETBIT', SOLD, ordinal) == 0 then return nil end",
+    ),
     (Bug::AdmissionNotChecked, "if not admitted then return {'not_admitted', ''} end", ""),
     (
         Bug::MarkerIgnored,

@@ -141,7 +141,9 @@ impl Holdfast {
         eventually("the payment is thought about", async || {
             sqlx::query_as(
                 "select outcome from stripe_events
-                  where object_id = $1 and type = 'payment_intent.succeeded' and outcome is not null",
+                  where object_id = $1 and type = 'payment_intent.succeeded'
+                    and (done_at is not null or outcome like 'order %')   -- else something was away for a moment
+                  limit 1",
             )
             .bind(intent.as_str().expect("the order can be paid"))
             .fetch_optional(&self.app().pg)
