@@ -10,9 +10,11 @@ use redis::Script;
 use uuid::Uuid;
 
 use super::{Begun, Claim, Kept, StoreError};
+use crate::proof;
 use crate::stores::redis::Redis;
 
-static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../../lua/once_begin.lua")));
+static BEGIN: LazyLock<Script> =
+    LazyLock::new(|| Script::new(proof::script(include_str!("../../../lua/once_begin.lua"))));
 static KEEP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../../lua/once_keep.lua")));
 
 /// How long one run may take before a repeat may start another: longer than any route's time.
