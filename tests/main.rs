@@ -1,5 +1,6 @@
 //! Every promise, one file each, against real servers. The list of modules is the table of contents.
 
+mod a_backup_brings_back_what_stripe_knows;
 mod a_crash_loses_nothing;
 mod a_page_is_used_as_people_do;
 mod a_race_has_one_winner_a_seat;

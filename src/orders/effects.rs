@@ -13,6 +13,7 @@ use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims, moving};
 use crate::seats::Asker;
 use crate::stores::postgres::within;
+use crate::telemetry::Metrics;
 
 /// An effect that is refused, rather than unanswered, is tried this often before it is parked for a person.
 const TRIES: i32 = 20;
@@ -121,6 +122,9 @@ impl Desk {
             match outcome {
                 Ok(()) => {
                     sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg).await?;
+                    if row.attempts > 1 {
+                        Metrics::count(&self.metrics.reconciled, "effects");
+                    }
                 }
                 // An outage says nothing about the effect: it is tried for as long as the outage lasts.
                 Err((false, error)) if row.attempts >= TRIES => {

@@ -286,8 +286,9 @@ async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
 /// Audits once a period, and keeps the gauges of what waits for a person.
 pub(super) async fn repeat(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = run(&app).await {
-            tracing::debug!(%error, "audited next time");
+        match run(&app).await {
+            Ok(_) => app.metrics.came_through("audit"),
+            Err(error) => tracing::debug!(%error, "audited next time"),
         }
         wait(app.config.reconcile(), None, &stop).await;
     }

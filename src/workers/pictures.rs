@@ -11,12 +11,22 @@ use crate::workers::{LONGEST_PAUSE, wait};
 /// How often each event's readiness marker is looked at: a lost picture stays closed for about this long.
 const PERIOD: Duration = Duration::from_millis(400);
 
-/// Rebuilds events whose marker is gone, and compares all of them when Redis is not the server it was.
+/// After so many the store is away, and waiting for each event in turn would only keep the first one waiting.
+const MOST_FAILURES: usize = 3;
+
+/// Which processes answered the last look: another Redis or another Postgres may have lost the last moments.
+#[derive(Default)]
+struct Servers {
+    redis: Option<String>,
+    postgres: Option<String>,
+}
+
+/// Rebuilds events whose marker is gone, and compares all of them when a store is not the server it was.
 pub async fn watch(app: App, stop: CancellationToken) {
-    let mut server = None;
+    let mut servers = Servers::default();
     let mut pause = PERIOD;
     while !stop.is_cancelled() {
-        match look(&app, &mut server).await {
+        match look(&app, &mut servers).await {
             Ok(()) => pause = PERIOD,
             Err(error) => {
                 tracing::warn!(%error, "pictures cannot be looked at; trying again");
@@ -27,19 +37,48 @@ pub async fn watch(app: App, stop: CancellationToken) {
     }
 }
 
-async fn look(app: &App, server: &mut Option<String>) -> Result<(), OrdersError> {
-    let now = app.engine.server().await?;
-    // Another process answers: it may have lost the last moments even when the marker lived.
-    let changed = server.as_ref().is_some_and(|before| *before != now);
+async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
+    let now = Servers {
+        redis: Some(app.engine.server().await?),
+        postgres: Some(app.desk.postgres_since().await?),
+    };
+    let other = |before: &Option<String>, now: &Option<String>| before.is_some() && before != now;
+    let changed = other(&servers.redis, &now.redis) || other(&servers.postgres, &now.postgres);
+    if changed {
+        tracing::info!("a store was restarted or replaced: pictures are compared");
+    }
+    if changed || servers.redis.is_none() {
+        // Before anything is built from a store that may have lost something.
+        app.desk.ask_witness().await?;
+    }
+    let mut failed = Vec::new();
     for event in app.desk.events_on_sale().await? {
-        if app.engine.epoch(event.id).await? != Some(event.epoch) {
-            app.desk.rebuild(event.id).await?;
-        } else if changed {
-            app.desk.reconcile_picture(event.id).await?;
+        let looked = async {
+            if app.engine.epoch(event.id).await? != Some(event.epoch) {
+                app.desk.rebuild(event.id).await.map(drop)
+            } else if changed {
+                app.desk.reconcile_picture(event.id).await.map(drop)
+            } else {
+                Ok(())
+            }
+        };
+        // One event that cannot be rebuilt must not keep the others closed.
+        if let Err(error) = looked.await {
+            tracing::warn!(%error, event.id = %event.id, "a picture waits for the next look");
+            failed.push(error);
+        }
+        if failed.len() > MOST_FAILURES {
+            break;
         }
     }
-    *server = Some(now);
-    Ok(())
+    match failed.pop() {
+        // What has not been compared yet is compared next time.
+        Some(error) => Err(error),
+        None => {
+            *servers = now;
+            Ok(())
+        }
+    }
 }
 
 /// Compares every event's picture with its claims, once a period.
@@ -48,17 +87,33 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         wait(period, None, &stop).await;
         let begun = Instant::now();
+        if let Err(error) = bear_witness(&app).await {
+            tracing::debug!(%error, "the witness is asked again next time");
+        }
         let Ok(events) = app.desk.events_on_sale().await else { continue };
+        let mut all = true;
         for event in events {
             match app.desk.reconcile_picture(event.id).await {
                 Ok(0) => {}
                 Ok(seats) => tracing::warn!(event.id = %event.id, seats, "the picture had drifted"),
-                Err(error) => tracing::debug!(%error, event.id = %event.id, "compared again next time"),
+                Err(error) => {
+                    all = false;
+                    tracing::debug!(%error, event.id = %event.id, "compared again next time");
+                }
             }
             if stop.is_cancelled() {
                 return;
             }
         }
+        if all {
+            app.metrics.came_through("pictures");
+        }
         tracing::debug!(duration_ms = begun.elapsed().as_millis(), "pictures compared");
     }
+}
+
+/// Asked before it is raised: raising it would hide what was lost.
+async fn bear_witness(app: &App) -> Result<(), OrdersError> {
+    app.desk.ask_witness().await?;
+    app.desk.raise_witness().await
 }

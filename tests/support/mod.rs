@@ -3,6 +3,7 @@
 //! A test starts a node (or two), people act on it over HTTP, and the test looks at what they see and at what the
 //! stores have. Nothing here sleeps to let things settle: `eventually` asks until it is so, within a bound.
 
+pub mod backups;
 pub mod browser;
 mod client;
 mod holdfast;

@@ -103,6 +103,12 @@ impl Holdfast {
         }
     }
 
+    /// Somebody gives all of it back at Stripe's own dashboard.
+    pub async fn gives_back_at_stripe(&self, order: &Value) {
+        let intent = self.intent_id(order).await;
+        self.stripe().post_form("/v1/refunds", &[("payment_intent", &intent)]).await.expect(200);
+    }
+
     /// The customer is charged another amount than the order's.
     pub async fn captures(&self, order: &Value, amount: i64) {
         let intent = self.intent_id(order).await;
