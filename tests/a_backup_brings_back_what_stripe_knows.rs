@@ -155,7 +155,7 @@ async fn a_point_in_time_recovery_loses_no_money_and_shows_no_lost_past() {
     // Somebody whose account is lost still has a token for a while, and is told so.
     let strange = gil.holds_seats(evening.event, &["stalls-D-1"]).await;
     let checkout = gil.post("/v1/orders", serde_json::json!({ "hold_id": id(&strange.expect(201)) })).await;
-    assert_eq!((checkout.status, checkout.code()), (401, "unauthenticated"), "{}", checkout.body);
+    assert_eq!((checkout.status, checkout.code()), (401, "not_authenticated"), "{}", checkout.body);
 
     // The seats are on sale, to anybody, and the person who was parked is given the money back by hand.
     let late = holdfast.customer().await;

@@ -43,6 +43,7 @@ mod payments_sandbox_keeps_stripes_rules;
 mod payments_support;
 mod payments_webhooks_are_believed_when_signed;
 mod postgres_decides_finally;
+mod reconcilers_mend_every_drift;
 mod seats_agree_with_a_model;
 mod seats_are_held_all_or_nothing;
 mod seats_are_seen_live;

@@ -24,7 +24,7 @@ const FIRST_SECONDS: i64 = 24 * 60 * 60;
 const OVERLAP_SECONDS: i64 = 60 * 60;
 
 /// Pages of one step. After them the walk is written down, so that a crash does not begin it anew.
-const PAGES: usize = 20;
+const PAGES: usize = 5;
 
 /// What a step of a walk came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod papers;
 pub mod post;
 pub mod qr;
 pub mod receiver;
+pub mod rush;
 mod servers;
 pub mod visits;
 pub mod waiting;
