@@ -66,7 +66,8 @@ pub async fn migrate_to(migrations: &Migrator, url: &str, patience: Duration) ->
                     return Err(NotMigrated::Locked(patience));
                 }
                 tracing::info!("a migration waits for its lock; trying again");
-                tokio::time::sleep(PAUSE.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+                let pause = PAUSE.mul_f64(rand::rng().random_range(0.5..1.5));
+                tokio::time::sleep(pause).await;
             }
             done => return Ok(done?),
         }

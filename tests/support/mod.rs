@@ -15,6 +15,7 @@ pub mod qr;
 pub mod receiver;
 pub mod rush;
 mod servers;
+pub mod stadium;
 pub mod visits;
 pub mod waiting;
 

@@ -47,6 +47,10 @@ impl Holdfast {
         self.faults(json!({ "webhooks": { "drop": true } })).await;
     }
 
+    pub async fn refunds_are_pending_and_webhooks_lost(&self) {
+        self.faults(json!({ "refunds": "pending", "webhooks": { "drop": true } })).await;
+    }
+
     pub async fn refunds_are_pending(&self) {
         self.faults(json!({ "refunds": "pending" })).await;
     }

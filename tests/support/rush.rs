@@ -114,6 +114,9 @@ impl Rush {
                     if let Some(order) = buy(&holdfast, &person, event, &rows).await {
                         ended.push(order);
                     }
+                    // People look before they click.
+                    let pause = rand::rng().random_range(100..400);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 ended
             });
