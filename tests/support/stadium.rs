@@ -85,8 +85,8 @@ impl Holdfast {
                from bought b join people p on p.n = b.n"
                 .to_owned(),
             "insert into order_log (event_id, order_id, step, from_state, to_state, cause, actor)
-             select '{event}', id, 1, null, 'awaiting_payment', 'checked out', 'clock' from bought
-             union all select '{event}', id, 2, 'awaiting_payment', 'confirmed', 'free', 'clock' from bought where state = 'confirmed'"
+             select '{event}'::uuid, id, 1, null, 'awaiting_payment', 'checked out', 'clock' from bought
+             union all select '{event}'::uuid, id, 2, 'awaiting_payment', 'confirmed', 'free', 'clock' from bought where state = 'confirmed'"
                 .to_owned(),
             format!(
                 "create temporary table places on commit drop as
@@ -119,8 +119,8 @@ impl Holdfast {
                 OFFERED / 100
             ),
             "insert into waitlist_log (event_id, entry_id, step, from_state, to_state, cause, actor)
-             select '{event}', id, 1, null, 'waiting', 'joined', 'clock' from parties
-             union all select '{event}', id, 2, 'waiting', 'offered', 'its turn', 'clock' from parties"
+             select '{event}'::uuid, id, 1, null, 'waiting', 'joined', 'clock' from parties
+             union all select '{event}'::uuid, id, 2, 'waiting', 'offered', 'its turn', 'clock' from parties"
                 .to_owned(),
             "insert into offers (hold_id, event_id, entry_id, account_id, amount, expires_at)
              select w.hold, '{event}', w.id, p.id, 0, now() + interval '1 day' from parties w join people p on p.n = w.n"
