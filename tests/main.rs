@@ -1,9 +1,11 @@
 //! Every promise, one file each, against real servers. The list of modules is the table of contents.
 
+mod a_backup_brings_back_what_stripe_knows;
 mod a_crash_loses_nothing;
 mod a_page_is_used_as_people_do;
 mod a_race_has_one_winner_a_seat;
 mod a_rush_goes_through_a_waiting_room;
+mod a_stadium_is_rebuilt_while_people_buy;
 mod accounts_are_safe;
 mod administrators_decide_about_accounts;
 mod an_odd_payment_harms_nobody;
@@ -21,6 +23,9 @@ mod limits_keep_passwords_from_guessers;
 mod limits_keep_their_script;
 mod limits_protect_everybody_else;
 mod local_servers_live_and_die_with_us;
+mod migrations_are_safe_beside_nodes;
+mod migrations_keep_their_rules;
+mod nodes_are_replaced_while_people_buy;
 mod one_command_opens_for_business;
 mod other_sites_call_only_where_allowed;
 mod other_systems_are_told;
@@ -45,6 +50,7 @@ mod payments_webhooks_are_believed_when_signed;
 mod planted_bugs_are_caught;
 mod plants;
 mod postgres_decides_finally;
+mod reconcilers_mend_every_drift;
 mod seats_agree_with_a_model;
 mod seats_are_held_all_or_nothing;
 mod seats_are_seen_live;

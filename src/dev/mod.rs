@@ -5,6 +5,7 @@ mod post;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,7 +14,7 @@ use holdfast::config::Config;
 use holdfast::local::{Secrets, Stack, StackSettings};
 use holdfast::mailbox::Mailbox;
 use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
-use holdfast::stores::postgres;
+use holdfast::stores::migrate;
 use holdfast::{demo, node, telemetry};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
@@ -68,9 +69,9 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
     let mailbox = post::open_mailbox(&mut config, dev.mailbox_addr, &stack).await?;
 
     let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
-    let pg = postgres::pool(url.expose_secret(), 2).context("DATABASE_URL cannot be read")?;
-    postgres::MIGRATIONS.run(&pg).await.context("bringing the database up to date")?;
-    pg.close().await;
+    migrate::migrate(url.expose_secret(), Duration::from_secs(30))
+        .await
+        .context("bringing the database up to date")?;
 
     let app = App::start(config).await?;
     demo::open(&app).await.context("opening the demo")?;
@@ -98,6 +99,8 @@ fn fill_in(config: &mut Config, stack: &Stack) -> anyhow::Result<()> {
     let Secrets { jwt, stripe_key, webhook } = stack.secrets()?;
     config.database_url.get_or_insert_with(|| SecretString::from(stack.database_url(DATABASE)));
     config.redis_url.get_or_insert_with(|| SecretString::from(stack.redis_url(0)));
+    // Nobody stands before it who would have to hear first that it goes.
+    config.drain_seconds = 0;
     // Whoever tries webhooks out has the other end on this machine, too.
     config.hooks_allow_private = true;
     config.jwt_secret.get_or_insert(jwt);

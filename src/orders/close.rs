@@ -52,8 +52,8 @@ impl Desk {
         match self.shut_money_door(order).await? {
             Door::Shut => self.finish_closing(order, because).await,
             Door::Paid(intent) => {
-                self.paid(order, &intent, &Because::of(Actor::Stripe, "paid while the order was closing"))
-                    .await
+                let because = Because::of(Actor::Stripe, "paid while the order was closing");
+                self.settle_paid(order, &intent, &because).await
             }
             Door::Moving => {
                 self.keep_while_processing(order).await?;

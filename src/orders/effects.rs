@@ -14,6 +14,7 @@ use crate::orders::{Desk, claims, moving};
 use crate::proof::{self, Bug, Step};
 use crate::seats::Asker;
 use crate::stores::postgres::within;
+use crate::telemetry::Metrics;
 
 /// An effect that is refused, rather than unanswered, is tried this often before it is parked for a person.
 const TRIES: i32 = 20;
@@ -128,6 +129,9 @@ impl Desk {
                 Ok(()) => {
                     let done = sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg);
                     proof::step(Step::CloseOutbox, done).await?;
+                    if row.attempts > 1 {
+                        Metrics::count(&self.metrics.reconciled, "effects");
+                    }
                 }
                 // An outage says nothing about the effect: it is tried for as long as the outage lasts.
                 Err((false, error)) if row.attempts >= TRIES => {

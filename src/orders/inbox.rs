@@ -169,7 +169,7 @@ impl Desk {
             }
             "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
                 match self.payments.refund_by_id(&row.object_id).await? {
-                    Some(refund) => self.adopt_refund(&refund).await.map(|()| "refund looked at"),
+                    Some(refund) => self.adopt_refund(&refund).await.map(|_| "refund looked at"),
                     None => Ok("no such refund"),
                 }
             }
@@ -205,28 +205,6 @@ impl Desk {
         }
         self.park_money(intent, "its order is not known").await?;
         Ok("parked")
-    }
-
-    /// Keeps captured money that belongs to no order where a person will find it.
-    pub(super) async fn park_money(&self, intent: &Intent, reason: &str) -> Result<(), OrdersError> {
-        if intent.amount_received == 0 {
-            return Ok(());
-        }
-        tracing::error!(intent = intent.id, reason, "captured money is parked for a person");
-        within(async {
-            sqlx::query(
-                "insert into parked_payments (payment_intent, amount, currency, reason) values ($1, $2, $3, $4)
-                 on conflict (payment_intent) do nothing",
-            )
-            .bind(&intent.id)
-            .bind(intent.amount_received)
-            .bind(&intent.currency)
-            .bind(reason)
-            .execute(&self.pg)
-            .await?;
-            Ok(())
-        })
-        .await
     }
 }
 

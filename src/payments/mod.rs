@@ -12,7 +12,7 @@ mod stripe;
 
 use std::time::Duration;
 
-pub use answers::{Intent, IntentStatus, Refund, RefundStatus};
+pub use answers::{Intent, IntentStatus, Listed, Refund, RefundStatus};
 pub use gateway::{Cancelled, Gateway, NewIntent, StripeSettings};
 pub use notice::Notice;
 pub use signature::SignatureError;
