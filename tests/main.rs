@@ -61,6 +61,7 @@ mod the_protocol_survives_every_interleaving;
 mod the_same_key_gives_the_same_result;
 mod the_story_of_two_customers;
 mod the_waiting_list_is_served_in_order;
+mod the_waiting_list_outlives_its_crashes;
 mod the_waiting_list_stands_every_race;
 mod tickets_are_carried_on_paper;
 mod tickets_are_known_without_us;

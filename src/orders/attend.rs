@@ -64,6 +64,7 @@ impl Desk {
         }
         let Some(wanted) = self.wanted_payment(order.id).await? else { return Ok(()) };
         let Some(intent) = &wanted.payment_intent else { return self.open_payment(order.id).await };
+        // Model: AskStripe
         match self.payments.intent(intent).await? {
             Some(intent) => {
                 self.settle(&intent, &Because::of(Actor::Reconciler, "Stripe was asked")).await?;

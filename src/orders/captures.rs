@@ -51,6 +51,7 @@ impl Desk {
 
     async fn settle_or_park(&self, intent: &Intent) -> Result<(), OrdersError> {
         let because = Because::of(Actor::Reconciler, "found in Stripe's list");
+        // Model: WalkCaptures
         match self.settle(intent, &because).await {
             Ok(_) => Ok(()),
             Err(OrdersError::NotFound) => self.park_money(intent, "its order is not known").await,

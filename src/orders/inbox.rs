@@ -54,6 +54,7 @@ impl Desk {
     /// Stores a verified event. When this returns, a crash loses nothing.
     pub async fn note(&self, notice: &Notice) -> Result<Noted, Outage> {
         let foreign = notice.livemode != self.live_money;
+        // Model: NoteEvent
         let stored = within(async {
             Ok::<_, Outage>(
                 sqlx::query(
@@ -116,6 +117,7 @@ impl Desk {
         within(async {
             match outcome {
                 Ok(outcome) => {
+                    // Model: EventDone
                     sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
                         .bind(&row.id)
                         .bind(outcome)
@@ -157,6 +159,7 @@ impl Desk {
             | "charge.succeeded"
             | "charge.failed" => self.act_on_intent(row).await,
             "charge.refunded" => {
+                // Model: AdoptRefund
                 for refund in self.payments.refunds_of(&row.object_id).await? {
                     self.adopt_refund(&refund).await?;
                 }
@@ -173,6 +176,7 @@ impl Desk {
     }
 
     async fn act_on_intent(&self, row: &Waiting) -> Result<&'static str, OrdersError> {
+        // Model: FetchIntent
         let Some(intent) = self.payments.intent(&row.object_id).await? else { return Ok("no such intent") };
         let because = Because::of(Actor::Stripe, row.kind.clone());
         match self.settle(&intent, &because).await {
@@ -209,6 +213,7 @@ impl Desk {
         tracing::error!(intent = intent.id, reason, "captured money is parked for a person");
         within(async {
             sqlx::query(
+                // Model: Park
                 "insert into parked_payments (payment_intent, amount, currency, reason) values ($1, $2, $3, $4)
                  on conflict (payment_intent) do nothing",
             )

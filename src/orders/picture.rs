@@ -73,6 +73,7 @@ impl Desk {
         let mut lock = within::<_, Outage>(async { Ok(self.pg.acquire().await?) }).await?;
         lock.close_on_drop();
         let (mine,): (bool,) = within::<_, Outage>(async {
+            // Model: LockRebuild
             Ok(sqlx::query_as("select pg_try_advisory_lock(hashtextextended($1::text, 42))")
                 .bind(event)
                 .fetch_one(&mut *lock)
@@ -91,16 +92,19 @@ impl Desk {
                 .await?)
         })
         .await?;
+        // Model: ReadEpoch
         if self.seats.epoch(event).await? == Some(present) {
             return Ok(true);
         }
         let begun = std::time::Instant::now();
         let chart = self.catalog.chart(event).await?;
         let (row, claims, offers, hooks) = within::<_, OrdersError>(async {
+            // Model: RaiseEpoch
             sqlx::query("update events set epoch = epoch + 1 where id = $1")
                 .bind(event)
                 .execute(&mut *lock)
                 .await?;
+            // Model: ReadClaims
             let claims = read_claims(&mut lock, event, None).await?;
             let offers = waitlist::open_offers(&mut lock, event).await?;
             let hooks = hooks::wants_seats(&mut lock, event).await?;
@@ -174,6 +178,7 @@ impl Desk {
 
     /// Compares the picture with the claims and repairs what differs; says how many seats that were.
     pub async fn reconcile_picture(&self, event: EventId) -> Result<u64, OrdersError> {
+        // Model: FindSuspects
         let suspects = self.suspects(event).await?;
         let mut repaired = 0;
         for some in suspects.chunks(CHUNK) {
@@ -207,7 +212,9 @@ impl Desk {
         if seats.is_empty() {
             return Ok(0);
         }
+        // Model: ReadFlags
         let seen = self.seats.flags(event, seats).await?;
+        // Model: ReadTruth
         let claims: HashMap<_, _> = within::<_, OrdersError>(async {
             let mut db = self.pg.acquire().await?;
             read_claims(&mut db, event, Some(seats)).await
@@ -225,6 +232,7 @@ impl Desk {
                 truth: claims.get(&ordinal).map_or(Truth::Free, |claim| claim.kind().into()),
             })
             .collect();
+        // Model: Repair
         Ok(self.seats.repair(event, &repairs).await?.into())
     }
 

@@ -31,11 +31,15 @@ async fn look(app: &App, server: &mut Option<String>) -> Result<(), OrdersError>
     let now = app.engine.server().await?;
     // Another process answers: it may have lost the last moments even when the marker lived.
     let changed = server.as_ref().is_some_and(|before| *before != now);
+    // Model: ReadWaits
     for event in app.desk.events_on_sale().await? {
         if app.engine.epoch(event.id).await? != Some(event.epoch) {
             app.desk.rebuild(event.id).await?;
         } else if changed {
             app.desk.reconcile_picture(event.id).await?;
+        }
+        if let Err(error) = app.waitlist.agree(&event).await {
+            tracing::debug!(%error, event.id = %event.id, "a waiting list is compared again next time");
         }
     }
     *server = Some(now);

@@ -19,6 +19,7 @@ pub enum Guard {
 }
 
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each switches something else")]
 pub struct Bounds {
     pub name: &'static str,
     pub house: Seats,
@@ -73,7 +74,15 @@ impl Bounds {
             webhooks: 1,
             repeats: false,
             compares: true,
-            faults: Faults { deaths: 0, outages: 0, redis_losses: 0, failovers: 0, locks: 0, restores: 0 },
+            faults: Faults {
+                deaths: 0,
+                outages: 0,
+                redis_losses: 0,
+                failovers: 0,
+                locks: 0,
+                restores: 0,
+                late_payments: 0,
+            },
             without: None,
         }
     }

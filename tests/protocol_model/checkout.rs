@@ -40,7 +40,11 @@ pub fn take(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
             Some(task.go(Step::StoreIntent))
         }
         Step::StoreIntent => {
-            if state.pg.store_intent(task.party) { task.ends() } else { Some(task.go(Step::CancelUnwanted)) }
+            if state.pg.store_intent(task.party) {
+                task.ends()
+            } else {
+                Some(task.go(Step::CancelUnwanted))
+            }
         }
         Step::CancelUnwanted => {
             cancel(state, task);

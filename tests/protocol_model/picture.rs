@@ -82,15 +82,16 @@ pub fn compare(state: &mut State, task: Task) -> Option<Task> {
 pub fn suspects(state: &State) -> Seats {
     let redis = &state.redis;
     let (held, sold) = (redis.taken & !redis.sold, redis.taken & redis.sold);
-    (0..SEATS).filter(|seat| {
-        let bit = 1 << seat;
-        match state.pg.claims[*seat] {
-            Claim::None => redis.taken & bit != 0,
-            Claim::Held(_) => held & bit == 0,
-            Claim::Sold(_) => sold & bit == 0,
-        }
-    })
-    .fold(0, |all, seat| all | 1 << seat)
+    (0..SEATS)
+        .filter(|seat| {
+            let bit = 1 << seat;
+            match state.pg.claims[*seat] {
+                Claim::None => redis.taken & bit != 0,
+                Claim::Held(_) => held & bit == 0,
+                Claim::Sold(_) => sold & bit == 0,
+            }
+        })
+        .fold(0, |all, seat| all | 1 << seat)
 }
 
 /// Whether a comparison would change anything if nothing else happened.
@@ -131,13 +132,10 @@ pub fn rebuild(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
         Step::LoadPart => {
             state.redis.load_part(task.number, token, &task.truth).then(|| task.next(Step::LoadFinish))
         }
-        Step::LoadFinish => {
-            state.redis.load_finish(task.number, token, task.waits, bounds.house).then(|| Task {
-                rebuilds: true,
-                lost: task.lost,
-                ..task.go(Step::FindSuspects)
-            })
-        }
+        Step::LoadFinish => state
+            .redis
+            .load_finish(task.number, token, task.waits, bounds.house)
+            .then(|| Task { rebuilds: true, lost: task.lost, ..task.go(Step::FindSuspects) }),
         _ => unreachable!("{:?} rebuilds nothing", task.at),
     }
 }

@@ -124,12 +124,12 @@ impl Postgres {
 
     /// What a picture should show of a seat. An offer is held without a claim; a claim is the stronger.
     pub fn truth(&self, seat: usize, with_offers: bool) -> Truth {
-        let held = |party: Party| self.orders[party as usize].map_or(Truth::Free, |order| Truth::Held {
-            hold: order.hold,
-            bound: true,
-        });
+        let claimed = |party: Party| {
+            self.orders[party as usize]
+                .map_or(Truth::Free, |order| Truth::Held { hold: order.hold, bound: true })
+        };
         match (self.claims[seat], self.offered[seat]) {
-            (Claim::Held(party), _) => held(party),
+            (Claim::Held(party), _) => claimed(party),
             (Claim::Sold(party), _) => Truth::Sold(party),
             (Claim::None, Some(hold)) if with_offers => Truth::Held { hold, bound: false },
             (Claim::None, _) => Truth::Free,

@@ -3,13 +3,13 @@
 use holdfast::orders::OrderState;
 
 use super::bounds::Bounds;
+use super::choices::parties;
 use super::picture;
 use super::redis::Life;
 use super::state::{
     Claim, Entry, Event, Flag, Intent, Order, Party, RefundRow, SEATS, Seats, State, each, hold_of, party_of,
 };
 use super::step::Step;
-use super::choices::parties;
 
 /// The promise that a step breaks, by what it changes.
 pub fn broken_by(
@@ -51,9 +51,7 @@ pub fn broken_by(
         Step::LetGo if was.kept != is.kept && parties().any(|other| asked(other) && could_sit(other)) => {
             Some("what a party waits for was let go")
         }
-        Step::Offer
-            if was.flags != is.flags && (0..party).any(|other| asked(other) && could_sit(other)) =>
-        {
+        Step::Offer if was.flags != is.flags && (0..party).any(|other| asked(other) && could_sit(other)) => {
             Some("a party was served out of its turn")
         }
         _ => None,
@@ -70,7 +68,10 @@ fn belongs(flag: Flag, party: Party) -> bool {
 
 /// The promise that is broken in this state.
 pub fn breach(state: &State) -> Option<&'static str> {
-    state.breach.or_else(|| parties().find_map(|party| order_breaks(state, party))).or_else(|| sold_twice(state))
+    state
+        .breach
+        .or_else(|| parties().find_map(|party| order_breaks(state, party)))
+        .or_else(|| sold_twice(state))
 }
 
 fn order_breaks(state: &State, party: Party) -> Option<&'static str> {
@@ -160,7 +161,8 @@ fn is_home(state: &State, party: Party) -> bool {
 
 /// Whoever still waits waits for what is not there, and Redis knows that they do.
 fn is_served(bounds: &Bounds, state: &State) -> bool {
-    let mut waiting = parties().filter(|party| state.pg.entries[*party as usize] == Entry::Waiting).peekable();
+    let mut waiting =
+        parties().filter(|party| state.pg.entries[*party as usize] == Entry::Waiting).peekable();
     if waiting.peek().is_none() {
         return !state.pg.waits && !state.redis.waiting && state.redis.kept == 0;
     }

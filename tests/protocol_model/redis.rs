@@ -152,13 +152,13 @@ impl Redis {
 
     /// Whether every seat is the order's: kept, or taken again.
     pub fn claim(&mut self, party: Party, hold: Hold, seats: Seats) -> bool {
-        let held = self.flagged(seats, Flag::Held(hold));
+        let standing = self.flagged(seats, Flag::Held(hold));
         let again = self.bare(seats) & !self.sold;
         let bought = self.flagged(seats, Flag::Sold(party));
-        if held | again | bought != seats {
+        if standing | again | bought != seats {
             return false;
         }
-        if held | again != 0 {
+        if standing | again != 0 {
             let record = self.records[hold as usize];
             let before = if record.life == Life::Live { record.seats } else { 0 };
             self.flag(again, Flag::Held(hold));
@@ -167,7 +167,7 @@ impl Redis {
                 self.kept &= !again;
             }
             self.records[hold as usize] =
-                Record { life: Life::Live, seats: before | held | again, bound: true };
+                Record { life: Life::Live, seats: before | standing | again, bound: true };
         }
         true
     }

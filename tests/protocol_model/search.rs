@@ -39,7 +39,12 @@ impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, after", self.promise)?;
         for (nth, (step, party)) in self.steps.iter().enumerate() {
-            writeln!(f, "{:>4}  {step:?} ({})", nth + 1, ["Ada", "Ben", "Cleo", "the house"][usize::from(*party)])?;
+            writeln!(
+                f,
+                "{:>4}  {step:?} ({})",
+                nth + 1,
+                ["Ada", "Ben", "Cleo", "the house"][usize::from(*party)]
+            )?;
         }
         Ok(())
     }

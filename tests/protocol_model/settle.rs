@@ -34,13 +34,11 @@ pub fn take(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
             Some(Task { free: Some(free), ..task.go(Step::Decide) })
         }
         Step::Decide => decide(bounds, state, task),
-        Step::BeginClosing => {
-            begin_closing(bounds, state, task)
+        Step::BeginClosing => begin_closing(bounds, state, task),
+        Step::ReadDoor => {
+            let is_stored = state.pg.order(task.party).is_stored;
+            Some(task.go(if is_stored { Step::ShutDoor } else { Step::OpenToShut }))
         }
-        Step::ReadDoor => Some(match state.pg.order(task.party).is_stored {
-            true => task.go(Step::ShutDoor),
-            false => task.go(Step::OpenToShut),
-        }),
         Step::OpenToShut => {
             checkout::open(bounds, state, task);
             Some(task.go(Step::StoreToShut))

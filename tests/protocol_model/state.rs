@@ -47,7 +47,10 @@ pub enum Truth {
     #[default]
     Free,
     /// Claimed by an order, which is then bound to the hold, or offered.
-    Held { hold: Hold, bound: bool },
+    Held {
+        hold: Hold,
+        bound: bool,
+    },
     Sold(Party),
 }
 
@@ -226,6 +229,7 @@ pub struct Faults {
     pub failovers: u8,
     pub locks: u8,
     pub restores: u8,
+    pub late_payments: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

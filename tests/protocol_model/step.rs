@@ -118,7 +118,7 @@ steps! {
     Join: "src/waitlist/join.rs";
     BeginWaiting: "src/waitlist/join.rs";
     /// Whether anybody waits is known twice, and either may have been lost.
-    ReadWaits: "src/waitlist/agree.rs";
+    ReadWaits: "src/workers/pictures.rs";
     ReadWaiting: "src/waitlist/agree.rs";
     BeginAgain: "src/waitlist/agree.rs";
     AskAgain: "src/waitlist/agree.rs";
@@ -150,6 +150,8 @@ steps! {
     Failover: ;
     /// A rebuild's connection to Postgres is cut, and the rebuild does not know.
     LockLost: ;
+    /// Money comes for an order that is closed, although Stripe had said that none could.
+    PaidLate: ;
     /// An order's rows are gone, as after a restored backup.
     PostgresForgets: ;
 }

@@ -25,6 +25,7 @@ pub enum End {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that were read, each its own")]
 pub struct Task {
     pub at: Step,
     pub party: Party,

@@ -24,7 +24,10 @@ pub fn compare_news(state: &mut State) {
 /// Whether this is a round through the list.
 pub fn is_serving(task: &Task) -> bool {
     use Step::{AllServed, LetGo, NameAnother, Offer, ReadList, ReadNews, TakeOfferBack, WriteDown};
-    matches!(task.at, ReadNews | ReadList | Offer | WriteDown | TakeOfferBack | NameAnother | LetGo | AllServed)
+    matches!(
+        task.at,
+        ReadNews | ReadList | Offer | WriteDown | TakeOfferBack | NameAnother | LetGo | AllServed
+    )
 }
 
 pub fn take(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
