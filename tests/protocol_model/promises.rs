@@ -51,6 +51,9 @@ pub fn broken_by(
         Step::LetGo if was.kept != is.kept && parties().any(|other| asked(other) && could_sit(other)) => {
             Some("what a party waits for was let go")
         }
+        Step::LetGo if was.waiting && !is.waiting && parties().any(asked) => {
+            Some("Redis forgets that somebody waits")
+        }
         Step::Offer if was.flags != is.flags && (0..party).any(|other| asked(other) && could_sit(other)) => {
             Some("a party was served out of its turn")
         }
