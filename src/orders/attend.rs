@@ -77,6 +77,7 @@ impl Desk {
         }
         let Some(wanted) = self.wanted_payment(order.id).await? else { return Ok(()) };
         let Some(intent) = &wanted.payment_intent else { return self.open_payment(order.id).await };
+        // Model: AskStripe
         match self.payments.intent(intent).await? {
             Some(intent) => {
                 let before = self.state_of(order.id).await?;

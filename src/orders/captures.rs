@@ -166,6 +166,7 @@ impl Desk {
             return Ok(false);
         }
         let because = Because::of(Actor::Reconciler, "found in Stripe's list");
+        // Model: WalkCaptures
         match self.settle_found(intent, &because).await {
             Ok(_) => Ok(true),
             Err(OrdersError::NotFound) => self.find_a_home(intent).await,

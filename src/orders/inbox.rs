@@ -55,6 +55,7 @@ impl Desk {
     /// Stores a verified event. When this returns, a crash loses nothing.
     pub async fn note(&self, notice: &Notice) -> Result<Noted, Outage> {
         let foreign = notice.livemode != self.live_money && !proof::planted(Bug::ForeignMoneyTaken);
+        // Model: NoteEvent
         let storing = within(async {
             Ok::<_, Outage>(
                 sqlx::query(
@@ -120,6 +121,7 @@ impl Desk {
         within(async {
             match outcome {
                 Ok(outcome) => {
+                    // Model: EventDone
                     let done =
                         sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
                             .bind(&row.id)
@@ -162,6 +164,7 @@ impl Desk {
             | "charge.succeeded"
             | "charge.failed" => self.act_on_intent(row).await,
             "charge.refunded" => {
+                // Model: AdoptRefund
                 for refund in self.payments.refunds_of(&row.object_id).await? {
                     self.adopt_refund(&refund).await?;
                 }
@@ -178,6 +181,7 @@ impl Desk {
     }
 
     async fn act_on_intent(&self, row: &Waiting) -> Result<&'static str, OrdersError> {
+        // Model: FetchIntent
         let fetched = proof::step(Step::FetchIntent, self.payments.intent(&row.object_id)).await?;
         let Some(intent) = fetched else { return Ok("no such intent") };
         let because = Because::of(Actor::Stripe, row.kind.clone());

@@ -77,12 +77,14 @@ impl Desk {
     /// Sends a refund that is due, and records what Stripe says of it.
     pub(super) async fn send_refund(&self, refund: RefundId) -> Result<(), OrdersError> {
         let due = self.refund_row(refund).await?;
+        // Model: ReadRefund
         if due.state != "due" {
             return Ok(());
         }
         let sent = if let Some(sent) = self.sent_before(&due).await? {
             sent
         } else {
+            // Model: SendRefund
             let sending = self.payments.refund(due.id, &due.payment_intent, due.amount, metadata(&due));
             proof::step(Step::SendRefund, sending).await?
         };
@@ -167,6 +169,7 @@ impl Desk {
             let mut tx = self.pg.begin().await?;
             let mut order = log::lock(&mut tx, due.order_id).await?;
             sqlx::query(
+                // Model: RecordRefund
                 "update refunds set state = $2, stripe_refund = $3, check_at = now() + make_interval(secs => $4)
                   where id = $1",
             )

@@ -45,6 +45,7 @@ impl Desk {
         }
         tracing::error!(intent = intent.id, reason, "captured money is parked for a person");
         within(async {
+            // Model: Park
             sqlx::query(
                 "insert into parked_payments (payment_intent, amount, currency, reason, order_id, event_id)
                  values ($1, $2, $3, $4, $5, $6) on conflict (payment_intent) do nothing",

@@ -70,6 +70,7 @@ impl Desk {
 
     /// Repairs seat by seat.
     pub(super) async fn compare_seats(&self, event: EventId) -> Result<u64, OrdersError> {
+        // Model: FindSuspects
         let suspects = self.suspects(event).await?;
         let mut repaired = 0;
         for some in suspects.chunks(CHUNK) {
@@ -122,7 +123,9 @@ impl Desk {
         if seats.is_empty() {
             return Ok(0);
         }
+        // Model: ReadFlags
         let seen = self.seats.flags(event, seats).await?;
+        // Model: ReadTruth
         let claims: HashMap<_, _> = within::<_, OrdersError>(async {
             let mut db = self.pg.acquire().await?;
             read_claims(&mut db, event, Some(seats)).await
@@ -140,6 +143,7 @@ impl Desk {
                 truth: claims.get(&ordinal).map_or(Truth::Free, |claim| claim.kind().into()),
             })
             .collect();
+        // Model: Repair
         Ok(self.seats.repair(event, &repairs).await?.into())
     }
 

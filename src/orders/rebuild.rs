@@ -49,6 +49,7 @@ impl Desk {
         let mut lock = within::<_, Outage>(async { Ok(self.pg.acquire().await?) }).await?;
         lock.close_on_drop();
         let (mine,): (bool,) = within::<_, Outage>(async {
+            // Model: LockRebuild
             Ok(sqlx::query_as("select pg_try_advisory_lock(hashtextextended($1::text, 42))")
                 .bind(event)
                 .fetch_one(&mut *lock)
@@ -67,6 +68,7 @@ impl Desk {
                 .await?)
         })
         .await?;
+        // Model: ReadEpoch
         let (shown, begun_before) = self.seats.epochs(event).await?;
         if shown == Some(present) && doubted != Some(present) {
             return Ok(true);
@@ -75,12 +77,14 @@ impl Desk {
         let witness = self.witness_number().await?;
         let chart = self.catalog.chart(event).await?;
         let (row, claims, offers, hooks) = at_length::<_, OrdersError>(async {
+            // Model: RaiseEpoch
             // Later than what Redis has seen, too: Postgres may have been restored to before those epochs.
             let raise = sqlx::query("update events set epoch = greatest(epoch, $2) + 1 where id = $1")
                 .bind(event)
                 .bind(shown.max(begun_before).unwrap_or(0))
                 .execute(&mut *lock);
             proof::step(Step::RaiseEpoch, raise).await?;
+            // Model: ReadClaims
             let claims = read_claims(&mut lock, event, None).await?;
             let offers = waitlist::open_offers(&mut lock, event).await?;
             let hooks = hooks::wants_seats(&mut lock, event).await?;

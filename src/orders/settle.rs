@@ -84,6 +84,7 @@ impl Desk {
         // At most once more: the second look sees what the first one's rival has committed.
         for _ in 0..4 {
             // A late payment may have its seats back if nobody holds them, and Redis knows who holds what.
+            // Model: LookAtOrder
             let seats_free = match self.state_of(order).await? {
                 OrderState::Failed | OrderState::Expired => {
                     Some(proof::step(Step::TakeAgain, self.take_again(order)).await?)
@@ -110,6 +111,7 @@ impl Desk {
     ) -> Result<Decision, OrdersError> {
         within(async {
             let mut tx = self.pg.begin().await?;
+            // Model: Decide
             let mut locked = log::lock(&mut tx, order).await?;
             let before = locked.state;
             let own = own_payment(&mut tx, &locked, intent).await?;
@@ -147,6 +149,7 @@ impl Desk {
     /// Asks Redis whether the order's seats are free, and takes them there so that nobody slips in between.
     async fn take_again(&self, order: OrderId) -> Result<bool, OrdersError> {
         let subject = self.subject(order).await?;
+        // Model: TakeAgain
         let claimed = self
             .seats
             .claim(

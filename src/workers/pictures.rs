@@ -51,6 +51,7 @@ async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
         // Before anything is built from a store that may have lost something.
         app.desk.ask_witness().await?;
     }
+    // Model: ReadWaits
     let events = app.desk.events_on_sale().await?;
     let mut failed = None;
     for some in events.chunks(SIDE_BY_SIDE) {
@@ -77,6 +78,9 @@ async fn look_at(app: &App, event: &Event, changed: bool) -> Result<(), OrdersEr
         app.desk.rebuild(event.id).await?;
     } else if changed {
         app.desk.reconcile_picture(event.id).await?;
+    }
+    if let Err(error) = app.waitlist.agree(event).await {
+        tracing::debug!(%error, event.id = %event.id, "a waiting list is compared again next time");
     }
     Ok(())
 }
