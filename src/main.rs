@@ -141,7 +141,7 @@ async fn stop_requested() -> anyhow::Result<()> {
 async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
     let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
     let pg = postgres::pool(url.expose_secret(), 1).context("DATABASE_URL cannot be read")?;
-    postgres::MIGRATIONS.run(&pg).await?;
+    postgres::migrate(&pg).await?;
     println!("the database is up to date");
     Ok(ExitCode::SUCCESS)
 }

@@ -69,7 +69,7 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
 
     let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
     let pg = postgres::pool(url.expose_secret(), 2).context("DATABASE_URL cannot be read")?;
-    postgres::MIGRATIONS.run(&pg).await.context("bringing the database up to date")?;
+    postgres::migrate(&pg).await.context("bringing the database up to date")?;
     pg.close().await;
 
     let app = App::start(config).await?;

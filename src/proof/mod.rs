@@ -75,6 +75,8 @@ pub enum Step {
     CollectNotes,
     /// Another system: it is told.
     Deliver,
+    /// Postgres: the next migration.
+    Migrate,
 }
 
 /// A guard that can be taken away, to see which test notices.
@@ -130,7 +132,7 @@ pub enum Bug {
 }
 
 impl Step {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Hold,
         Self::BeginOnce,
         Self::Claims,
@@ -164,6 +166,7 @@ impl Step {
         Self::MarkLetter,
         Self::CollectNotes,
         Self::Deliver,
+        Self::Migrate,
     ];
 }
 

@@ -4,11 +4,25 @@ use std::future::Future;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::proof::{self, Step};
 
 /// Every migration, compiled in, so that one binary is a whole installation.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Brings the database up to date, one migration a transaction: one that dies on its way has done some of them, and
+/// whoever comes next does the rest.
+///
+/// # Errors
+/// When a migration fails, or one that was done is not the one that we know.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    for migration in MIGRATIONS.iter() {
+        proof::step(Step::Migrate, MIGRATIONS.run_to(migration.version, pool)).await?;
+    }
+    Ok(())
+}
 
 /// The longest that one piece of work in Postgres may take before the caller is told to come back.
 ///

@@ -57,9 +57,8 @@ impl House {
         change: impl FnOnce(NodeSettings) -> NodeSettings,
     ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        database.create(name, None).await;
+        database.create_migrated(name).await;
         let pg = postgres::pool(&database.direct_url(name), 1).expect("an address");
-        postgres::MIGRATIONS.run(&pg).await.expect("the migrations run");
         let organiser = AccountId::new();
         account(&pg, organiser, "organiser").await;
         pg.close().await;
