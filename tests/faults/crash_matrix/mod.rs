@@ -4,22 +4,27 @@
 //! docs/reliability.md says how it works and what it has found. One cell again: `HOLDFAST_CELLS=claims:after`.
 
 mod afterwards;
+mod catalogue;
 mod cell;
 mod ears;
+mod migrations;
+mod pairs;
 mod points;
 mod run;
 mod stage;
 mod stories;
+mod unseen;
 
 use holdfast::proof::{Side, Step};
 
 use self::cell::{Cell, Disaster};
-use self::run::Where;
 use self::stage::Stand;
 use crate::stand::Topology;
 
 /// Cells that play at a time. They mostly wait: for leases of nodes that died.
 const AT_A_TIME: usize = 16;
+/// The same, where each takes from all others what they share, too.
+const FEW: usize = 8;
 
 const SIDES: [Side; 2] = [Side::Before, Side::After];
 
@@ -35,23 +40,44 @@ fn every_step(disaster: Disaster, all_stories: bool) -> Vec<Cell> {
     cells
 }
 
-async fn a_node_dies_at_every_step(topology: Topology) {
-    let stand = Stand::start(topology).await;
-    let cells = every_step(Disaster::Dies, topology == Topology::Single);
-    run::play(topology.name(), Where::Shared(stand), cells, AT_A_TIME).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_a_redis_alone() {
-    a_node_dies_at_every_step(Topology::Single).await;
+    let stand = Stand::start(Topology::Single).await;
+    run::play("single", &stand, every_step(Disaster::Dies, true), AT_A_TIME).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_sentinel() {
-    a_node_dies_at_every_step(Topology::Sentinel).await;
+    let stand = Stand::start(Topology::Sentinel).await;
+    run::play("sentinel", &stand, every_step(Disaster::Dies, false), AT_A_TIME).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_a_cluster() {
-    a_node_dies_at_every_step(Topology::Cluster).await;
+    let stand = Stand::start(Topology::Cluster).await;
+    run::play("cluster", &stand, every_step(Disaster::Dies, false), AT_A_TIME).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_lost_at_every_step() {
+    let stand = Stand::start(Topology::Single).await;
+    run::play("Redis lost", &stand, every_step(Disaster::RedisIsLost, false), AT_A_TIME).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_crashes_at_every_step() {
+    let stand = Stand::start(Topology::Single).await;
+    run::play("Postgres crashes", &stand, every_step(Disaster::PostgresCrashes, false), FEW).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_wakes_up_at_every_step_when_all_is_decided() {
+    let stand = Stand::start(Topology::Single).await;
+    run::play("woken late", &stand, every_step(Disaster::Sleeps, false), AT_A_TIME).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_ends_politely_at_every_step() {
+    let stand = Stand::start(Topology::Single).await;
+    run::play("asked to end", &stand, every_step(Disaster::IsAskedToEnd, false), AT_A_TIME).await;
 }

@@ -9,18 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::cell::{Cell, Outcome};
+use super::cell::{Cell, Disaster, Outcome};
 use super::stage::Stand;
 
 /// Only cells whose name contains this are played: `HOLDFAST_CELLS=note_offer:after script/test crash_matrix`.
 const ONLY: &str = "HOLDFAST_CELLS";
-
-/// Where a cell plays.
-pub enum Where {
-    Shared(Arc<Stand>),
-    /// Each on servers of its own, because it takes one away.
-    Alone(fn() -> std::pin::Pin<Box<dyn Future<Output = Arc<Stand>> + Send>>),
-}
 
 struct Played {
     cell: Cell,
@@ -30,24 +23,22 @@ struct Played {
 }
 
 /// Plays all cells, so many at a time; fails with a line for each that went wrong.
-pub async fn play(title: &str, stand: Where, mut cells: Vec<Cell>, at_a_time: usize) -> Vec<Outcome> {
+pub async fn play(title: &str, stand: &Arc<Stand>, mut cells: Vec<Cell>, at_a_time: usize) -> Vec<Outcome> {
     if let Ok(only) = std::env::var(ONLY) {
         cells.retain(|cell| cell.name().contains(&only));
     }
     // Whoever waits longest begins first, so that nobody is waited for at the end.
     cells.sort_by_key(|cell| std::cmp::Reverse(cell.wait()));
     let (began, count) = (Instant::now(), cells.len());
-    let (slots, stand) = (Arc::new(Semaphore::new(at_a_time)), Arc::new(stand));
+    let slots = Arc::new(Semaphore::new(at_a_time));
     let mut playing = JoinSet::new();
     for (number, cell) in (1..).zip(cells) {
-        let (slots, stand) = (Arc::clone(&slots), Arc::clone(&stand));
+        let (slots, stand) = (Arc::clone(&slots), Arc::clone(stand));
         playing.spawn(async move {
             let _slot = slots.acquire_owned().await.expect("nobody closes it");
             let (began, logs) = (Instant::now(), Arc::new(OnceLock::new()));
-            let stand = match &*stand {
-                Where::Shared(stand) => Arc::clone(stand),
-                Where::Alone(start) => start().await,
-            };
+            let stand =
+                if cell.disaster == Disaster::RedisIsLost { stand.with_own_redis().await } else { stand };
             // A thread of its own, so that one that goes wrong takes nobody with it.
             let (runtime, seen) = (Handle::current(), Arc::clone(&logs));
             let playing = spawn_blocking(move || runtime.block_on(cell.play(stand, number, seen)));
@@ -56,22 +47,25 @@ pub async fn play(title: &str, stand: Where, mut cells: Vec<Cell>, at_a_time: us
             Played { cell, took: began.elapsed(), outcome, logs }
         });
     }
-    let all = playing.join_all().await;
+    let mut all = Vec::new();
     let mut report = String::new();
-    for Played { cell, took, outcome, logs } in &all {
-        let name = cell.name();
-        match outcome {
-            Ok(Outcome { during, .. }) => println!("{:>6.1} s  {name}, {during}", took.as_secs_f64()),
+    while let Some(played) = playing.join_next().await {
+        let Played { cell, took, outcome, logs } = played.expect("what went wrong was caught");
+        let (name, took) = (cell.name(), took.as_secs_f64());
+        match &outcome {
+            Ok(Outcome { during, .. }) => println!("{took:>6.1} s  {name}, {during}"),
             Err(error) => {
                 let logs = logs.get().cloned().unwrap_or_default();
+                println!("{took:>6.1} s  FAILED  {name}");
                 let _ = writeln!(report, "{name} (see {}):\n    {error}\n", logs.display());
             }
         }
+        all.push(outcome);
     }
-    let failed = all.iter().filter(|played| played.outcome.is_err()).count();
+    let failed = all.iter().filter(|outcome| outcome.is_err()).count();
     println!("{title}: {count} cells, {failed} failed, {:.0} s", began.elapsed().as_secs_f64());
     assert!(report.is_empty(), "{failed} of {count} cells of {title} went wrong:\n{report}");
-    all.into_iter().filter_map(|played| played.outcome.ok()).collect()
+    all.into_iter().filter_map(Result::ok).collect()
 }
 
 fn words_of(panic: Box<dyn std::any::Any + Send>) -> String {

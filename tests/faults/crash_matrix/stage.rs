@@ -22,14 +22,24 @@ pub const PATIENCE: Duration = Duration::from_secs(150);
 /// The servers that cells share, or that one cell has for itself to lose.
 pub struct Stand {
     pub topology: Topology,
-    pub memory: RwLock<Memory>,
-    pub database: RwLock<Database>,
+    pub memory: Arc<RwLock<Memory>>,
+    pub database: Arc<RwLock<Database>>,
 }
 
 impl Stand {
     pub async fn start(topology: Topology) -> Arc<Self> {
         let (memory, database) = tokio::join!(Memory::start(topology), Database::start());
-        Arc::new(Self { topology, memory: RwLock::new(memory), database: RwLock::new(database) })
+        Arc::new(Self {
+            topology,
+            memory: Arc::new(RwLock::new(memory)),
+            database: Arc::new(RwLock::new(database)),
+        })
+    }
+
+    /// The same Postgres and a Redis of its own, to be lost.
+    pub async fn with_own_redis(&self) -> Arc<Self> {
+        let memory = Arc::new(RwLock::new(Memory::start(self.topology).await));
+        Arc::new(Self { topology: self.topology, memory, database: Arc::clone(&self.database) })
     }
 }
 

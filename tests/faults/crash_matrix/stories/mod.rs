@@ -3,7 +3,7 @@
 mod buying;
 mod ending;
 mod hosting;
-mod waiting;
+pub mod waiting;
 
 use serde_json::{Value, json};
 
@@ -62,16 +62,16 @@ pub struct Ending {
 }
 
 impl Ending {
-    fn of(event: &Value) -> Self {
+    pub fn of(event: &Value) -> Self {
         Self { event: event.clone(), ..Self::default() }
     }
 
-    fn sold(mut self, seat: &str) -> Self {
+    pub fn sold(mut self, seat: &str) -> Self {
         self.taken.push((seat.to_owned(), "sold"));
         self
     }
 
-    fn order(mut self, who: &Person, order: &Value, stands: &'static str) -> Self {
+    pub fn order(mut self, who: &Person, order: &Value, stands: &'static str) -> Self {
         self.orders.push((who.clone(), order.clone(), stands));
         self
     }
@@ -181,7 +181,7 @@ impl Stage {
         self.house.pay(order, CARD).unwrap_or_else(|error| panic!("{error}: {order}"));
     }
 
-    async fn sees(&self, who: &Person, order: &Value, status: &str) -> Value {
+    pub async fn sees(&self, who: &Person, order: &Value, status: &str) -> Value {
         let path = format!("/v1/orders/{}", id(order));
         eventually(&format!("order {} is {status}", id(order)), async || {
             let now = self.get(who, &path).await;
@@ -198,7 +198,7 @@ impl Stage {
 
     /// Somebody who wants a seat that somebody else is about to lose, and tries until it is theirs: each try is a new
     /// wish, because a refusal is an answer.
-    async fn gets(&self, who: &Person, event: &Value, seat: &str) -> Value {
+    pub async fn gets(&self, who: &Person, event: &Value, seat: &str) -> Value {
         let path = format!("/v1/events/{}/holds", id(event));
         eventually(&format!("{seat} can be bought by somebody else"), async || {
             self.act("somebody else holds");

@@ -6,7 +6,7 @@ use super::{Ending, hall, id};
 use crate::crash_matrix::stage::{Stage, eventually};
 use crate::stand::Person;
 
-const SEAT: &str = "stalls-1-1";
+pub const SEAT: &str = "stalls-1-1";
 
 pub async fn waits_for_a_seat(stage: &Stage) -> Ending {
     let (event, ada, order) = sold_out(stage).await;
@@ -40,14 +40,14 @@ pub async fn lets_an_offer_lapse(stage: &Stage) -> Ending {
 }
 
 /// An event of one seat, and who has it.
-async fn sold_out(stage: &Stage) -> (Value, Person, Value) {
+pub async fn sold_out(stage: &Stage) -> (Value, Person, Value) {
     let event = stage.opens(hall(1)).await;
     let ada = stage.customer().await;
     let order = stage.buys(&ada, &event, SEAT).await;
     (event, ada, order)
 }
 
-async fn joins(stage: &Stage, who: &Person, event: &Value) -> Value {
+pub async fn joins(stage: &Stage, who: &Person, event: &Value) -> Value {
     stage.act("joins the list");
     let path = format!("/v1/events/{}/waitlist", id(event));
     let entry = stage.call(who, "POST", &path, json!({ "quantity": 1 })).await;
@@ -69,7 +69,7 @@ async fn entry(stage: &Stage, who: &Person, entry: &Value) -> Value {
 }
 
 /// Waits to be offered the seat, and buys it at once.
-async fn takes_up(stage: &Stage, who: &Person, party: &Value) -> Value {
+pub async fn takes_up(stage: &Stage, who: &Person, party: &Value) -> Value {
     let order = eventually("an offer can be checked out", async || {
         let now = entry(stage, who, party).await;
         assert!(now["status"] == "waiting" || now["status"] == "offered", "{now}");
