@@ -21,10 +21,8 @@ use self::cell::{Cell, Disaster};
 use self::stage::Stand;
 use crate::stand::Topology;
 
-/// Cells that play at a time. They mostly wait: for leases of nodes that died.
-const AT_A_TIME: usize = 16;
-/// The same, where each takes from all others what they share, too.
-const FEW: usize = 8;
+/// Cells that play at a time for each core. They mostly wait: for leases of nodes that died.
+const A_CORE: usize = 5;
 
 const SIDES: [Side; 2] = [Side::Before, Side::After];
 
@@ -43,41 +41,41 @@ fn every_step(disaster: Disaster, all_stories: bool) -> Vec<Cell> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_a_redis_alone() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("single", &stand, every_step(Disaster::Dies, true), AT_A_TIME).await;
+    run::play("single", &stand, every_step(Disaster::Dies, true)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_sentinel() {
     let stand = Stand::start(Topology::Sentinel).await;
-    run::play("sentinel", &stand, every_step(Disaster::Dies, false), AT_A_TIME).await;
+    run::play("sentinel", &stand, every_step(Disaster::Dies, false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_a_cluster() {
     let stand = Stand::start(Topology::Cluster).await;
-    run::play("cluster", &stand, every_step(Disaster::Dies, false), AT_A_TIME).await;
+    run::play("cluster", &stand, every_step(Disaster::Dies, false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_is_lost_at_every_step() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("Redis lost", &stand, every_step(Disaster::RedisIsLost, false), AT_A_TIME).await;
+    run::play("Redis lost", &stand, every_step(Disaster::RedisIsLost, false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_crashes_at_every_step() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("Postgres crashes", &stand, every_step(Disaster::PostgresCrashes, false), FEW).await;
+    run::play("Postgres crashes", &stand, every_step(Disaster::PostgresCrashes, false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_wakes_up_at_every_step_when_all_is_decided() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("woken late", &stand, every_step(Disaster::Sleeps, false), AT_A_TIME).await;
+    run::play("woken late", &stand, every_step(Disaster::Sleeps, false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_ends_politely_at_every_step() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("asked to end", &stand, every_step(Disaster::IsAskedToEnd, false), AT_A_TIME).await;
+    run::play("asked to end", &stand, every_step(Disaster::IsAskedToEnd, false)).await;
 }

@@ -8,7 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::cell::{Cell, Disaster};
 use super::points::{self, Plan};
 use super::stage::Stand;
-use super::{AT_A_TIME, SIDES, run};
+use super::{SIDES, run};
 use crate::stand::Topology;
 
 /// Pairs of one run.
@@ -48,7 +48,7 @@ async fn a_node_dies_twice_on_its_way_back() {
     let seed = std::env::var(SEED).ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
     println!("pairs are drawn with {SEED}={seed}");
     let stand = Stand::start(Topology::Single).await;
-    let outcomes = run::play(&format!("pairs of {SEED}={seed}"), &stand, pairs(seed), AT_A_TIME).await;
+    let outcomes = run::play(&format!("pairs of {SEED}={seed}"), &stand, pairs(seed)).await;
     let twice = outcomes.iter().filter(|outcome| outcome.again).count();
     println!("{twice} of {} died twice", outcomes.len());
     assert!(twice * 2 >= outcomes.len(), "too few of the second points are on a way back: {twice}");

@@ -1,6 +1,7 @@
 //! Plays many cells side by side, and says what came of them.
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use super::A_CORE;
 use super::cell::{Cell, Disaster, Outcome};
 use super::stage::Stand;
 
@@ -22,15 +24,16 @@ struct Played {
     logs: Arc<OnceLock<PathBuf>>,
 }
 
-/// Plays all cells, so many at a time; fails with a line for each that went wrong.
-pub async fn play(title: &str, stand: &Arc<Stand>, mut cells: Vec<Cell>, at_a_time: usize) -> Vec<Outcome> {
+/// Plays all cells, some at a time; fails with a line for each that went wrong.
+pub async fn play(title: &str, stand: &Arc<Stand>, mut cells: Vec<Cell>) -> Vec<Outcome> {
     if let Ok(only) = std::env::var(ONLY) {
         cells.retain(|cell| cell.name().contains(&only));
     }
     // Whoever waits longest begins first, so that nobody is waited for at the end.
     cells.sort_by_key(|cell| std::cmp::Reverse(cell.wait()));
     let (began, count) = (Instant::now(), cells.len());
-    let slots = Arc::new(Semaphore::new(at_a_time));
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let slots = Arc::new(Semaphore::new(cores * A_CORE));
     let mut playing = JoinSet::new();
     for (number, cell) in (1..).zip(cells) {
         let (slots, stand) = (Arc::clone(&slots), Arc::clone(stand));
