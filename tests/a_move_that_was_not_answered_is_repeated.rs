@@ -16,7 +16,8 @@ async fn a_move_may_be_repeated_when_the_seat_that_it_kept_is_free_again() {
     let desk = holdfast.organiser();
     let path = format!("/v1/admin/tickets/{}/move", id(&order["tickets"][0]));
     let key = Uuid::new_v4().to_string();
-    let moves = async || desk.post_once(&path, &key, json!({ "seat": "stalls-A-4", "reason": "broken" })).await;
+    let moves =
+        async || desk.post_once(&path, &key, json!({ "seat": "stalls-A-4", "reason": "broken" })).await;
 
     let chart = holdfast.app().catalog.chart(event).await.expect("a chart");
     let flag = Keys::of(event).flag(chart.ordinal("stalls-A-4").expect("a seat of the chart"));

@@ -229,10 +229,10 @@ impl Desk {
     }
 }
 
-/// What the nth hold of a call is named after.
+/// What the nth hold of a call is named after. The last four bytes are its event's.
 fn seed_of(operation: Uuid, nth: u8) -> Uuid {
     let mut bytes = operation.into_bytes();
-    bytes[15] ^= nth;
+    bytes[11] ^= nth;
     Uuid::from_bytes(bytes)
 }
 

@@ -225,7 +225,7 @@ pub enum Side {
 }
 
 #[cfg(feature = "proof")]
-pub use self::inside::{BUG, Fate, STOP_AT, Stop};
+pub use self::inside::{ARMED_BY, BUG, Fate, STOP_AT, Stop};
 
 #[cfg(not(feature = "proof"))]
 mod inside {

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use holdfast::proof::{Fate, STOP_AT, Side, Step, Stop};
-use holdfast::stores::postgres::{self, MIGRATIONS};
+use holdfast::stores::postgres::MIGRATIONS;
 
 use super::SIDES;
 use crate::stand::{Database, NodeSettings};
@@ -23,7 +23,7 @@ async fn a_migration_that_dies_half_way_is_finished_by_the_next() {
             let settings = NodeSettings::default().with("DATABASE_URL", &url);
             assert_eq!(signal_of(settings.clone().with(STOP_AT, stop)).await, Some(9), "{stop}");
 
-            let pg = postgres::pool(&url, 1).expect("an address");
+            let pg = database.look_on(&name, 1);
             let done = if side == Side::Before { nth - 1 } else { nth };
             assert_eq!(applied(&pg).await, i64::from(done), "{stop}: whole migrations only");
             // Two that begin together wait for each other.

@@ -9,7 +9,7 @@ use super::stories::Story;
 pub struct Plan {
     pub story: Story,
     pub nth: u32,
-    /// What people were about to do then; empty where a worker may get there at any time.
+    /// What people must have come to before it counts; empty: it counts from the beginning.
     pub during: &'static str,
 }
 
@@ -32,21 +32,27 @@ pub fn plans(step: Step) -> &'static [Plan] {
     };
     match step {
         Step::Hold => const { &[at(BuysASeat, 1, "holds"), first(WalksAway)] },
-        // The first two are those with which the stage is set: an endpoint and the event.
-        Step::BeginOnce => const { &[at(BuysASeat, 3, "checks out"), at(WalksAway, 3, "")] },
+        Step::BeginOnce => const { &[at(BuysASeat, 1, "checks out"), at(WalksAway, 1, "checks out")] },
         Step::Claims => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
         Step::Pin => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
         Step::OpenIntent => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
         Step::StoreIntent => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
         Step::KeepAnswer => {
-            const { &[at(BuysASeat, 4, "checks out"), at(BuysASeat, 3, "holds"), at(WalksAway, 4, "")] }
+            const { &[at(BuysASeat, 1, "checks out"), at(BuysASeat, 1, "holds"), at(WalksAway, 1, "checks out")] }
         }
         Step::Inbox => const { &[first(BuysASeat), first(IsDeclined)] },
         Step::FetchIntent => const { &[first(BuysASeat), first(IsDeclined)] },
         Step::TakeAgain => const { &[first(PaysTooLate), first(PaysTooLateForAHeldSeat)] },
         Step::Decide => const { &[first(BuysASeat), first(PaysTooLate), first(PaysTooLateForAHeldSeat)] },
         Step::Show => {
-            const { &[first(BuysASeat), first(WalksAway), first(CallsOffUnpaid), at(CallsItOff, 3, "")] }
+            const {
+                &[
+                    first(BuysASeat),
+                    first(WalksAway),
+                    first(CallsOffUnpaid),
+                    at(CallsItOff, 1, "calls it off"),
+                ]
+            }
         }
         Step::CloseOutbox => const { &[first(BuysASeat), first(WalksAway)] },
         Step::CloseInbox => const { &[first(BuysASeat), first(IsDeclined)] },
@@ -62,16 +68,36 @@ pub fn plans(step: Step) -> &'static [Plan] {
         Step::NoteOffer => const { &[first(WaitsForASeat), at(LetsAnOfferLapse, 2, "")] },
         Step::LapseOffer => const { &[first(LetsAnOfferLapse)] },
         // First with somebody on the list, then with nobody left.
-        Step::LetGo => const { &[at(WaitsForASeat, 2, ""), first(WaitsForASeat), first(LetsAnOfferLapse)] },
-        Step::RaiseEpoch => {
-            const { &[at(OpensASale, 1, "opens"), at(RebuildsThePicture, 2, ""), first(OpensASaleAndLeaves)] }
+        Step::LetGo => {
+            const { &[at(WaitsForASeat, 1, "calls it off"), first(WaitsForASeat), first(LetsAnOfferLapse)] }
         }
-        // The hall of the rebuild has two parts.
+        Step::RaiseEpoch => {
+            const {
+                &[
+                    at(OpensASale, 1, "opens"),
+                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    first(OpensASaleAndLeaves),
+                ]
+            }
+        }
+        // The hall of the rebuild has two parts: it stops with half of it there.
         Step::LoadPart => {
-            const { &[at(RebuildsThePicture, 3, ""), at(OpensASale, 1, "opens"), first(OpensASaleAndLeaves)] }
+            const {
+                &[
+                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    at(OpensASale, 1, "opens"),
+                    first(OpensASaleAndLeaves),
+                ]
+            }
         }
         Step::LoadMarker => {
-            const { &[at(RebuildsThePicture, 2, ""), at(OpensASale, 1, "opens"), first(OpensASaleAndLeaves)] }
+            const {
+                &[
+                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    at(OpensASale, 1, "opens"),
+                    first(OpensASaleAndLeaves),
+                ]
+            }
         }
         Step::KeepSeat => const { &[at(MovesATicket, 1, "moves"), first(MovesATicketAndLeaves)] },
         Step::Move => const { &[at(MovesATicket, 1, "moves"), first(MovesATicketAndLeaves)] },

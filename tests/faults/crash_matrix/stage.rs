@@ -64,6 +64,8 @@ pub struct Stage {
     pub ears: Ears,
     /// Redis is lost in this cell: a hold that had not reached checkout may be gone.
     pub forgets: bool,
+    /// With which act the node begins to mind where it is to stop.
+    arms_with: &'static str,
     act: Mutex<&'static str>,
     said: Mutex<Vec<Said>>,
 }
@@ -73,7 +75,7 @@ impl Stage {
         stand: &Arc<Stand>,
         name: &str,
         number: u32,
-        forgets: bool,
+        (forgets, arms_with): (bool, &'static str),
         change: impl FnOnce(NodeSettings) -> NodeSettings,
     ) -> Self {
         let (smtp, web) = (a_port().await, a_port().await);
@@ -111,6 +113,7 @@ impl Stage {
             post,
             ears,
             forgets,
+            arms_with,
             act: Mutex::new("nothing yet"),
             said: Mutex::default(),
         }
@@ -121,8 +124,16 @@ impl Stage {
         self.house.folder.path("")
     }
 
+    /// The file that makes a node mind where it is to stop.
+    pub fn arm(&self) -> PathBuf {
+        self.house.folder.path("armed")
+    }
+
     /// What the people of the story are about to do.
     pub fn act(&self, act: &'static str) {
+        if act == self.arms_with {
+            std::fs::write(self.arm(), []).expect("a file");
+        }
         *self.act.lock().expect("nobody panics with the lock") = act;
     }
 

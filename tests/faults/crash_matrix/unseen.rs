@@ -22,7 +22,7 @@ const UNSEEN: [(Step, Side); 2] = [(Step::GrantOffer, Side::After), (Step::NoteO
 async fn leaves_unseen(number: u32, (step, side): (Step, Side), somebody_waits: bool) {
     let stand = Stand::start(Topology::Single).await;
     let settings = |settings: crate::stand::NodeSettings| settings.with("OFFER_SECONDS", OFFER_SECONDS);
-    let stage = Stage::open(&stand, "house", number, false, settings).await;
+    let stage = Stage::open(&stand, "house", number, (false, ""), settings).await;
     let stop = Stop { step, side, fate: Fate::Die, nth: 1 };
     let mut victim =
         Node::new(&stage.house.folder, "victim", stage.house.settings.clone().with(STOP_AT, stop));

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use holdfast::local::programs::{self, PostgresPrograms};
 use holdfast::stores::postgres;
 use rustix::process::Signal;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
 use super::process::{Process, unprivileged};
@@ -203,6 +204,12 @@ impl Database {
         self.servers[self.primary].url(name)
     }
 
+    /// A pool for whoever looks on past every wire, with more patience than a node may have.
+    pub fn look_on(&self, name: &str, connections: u32) -> PgPool {
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        pool.connect_lazy(&self.direct_url(name)).expect("an address")
+    }
+
     /// Another wire to whoever is primary now.
     pub async fn another_wire(&self) -> Proxy {
         Proxy::to(self.address(self.primary)).await
@@ -226,7 +233,7 @@ impl Database {
         self.migrated
             .get_or_init(async || {
                 self.create(EMPTY_HOUSE, None).await;
-                let pg = postgres::pool(&self.direct_url(EMPTY_HOUSE), 1).expect("an address");
+                let pg = self.look_on(EMPTY_HOUSE, 1);
                 postgres::MIGRATIONS.run(&pg).await.expect("the migrations run");
                 pg.close().await;
             })
