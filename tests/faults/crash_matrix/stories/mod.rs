@@ -204,7 +204,8 @@ impl Stage {
             self.act("somebody else holds");
             let hold = self.call(who, "POST", &path, json!({ "seats": [seat] })).await;
             if hold.status != 201 {
-                assert_eq!((hold.status, hold.code()), (409, "seats_unavailable"), "{}", hold.body);
+                // Their own time may be up before they hear of it, on a busy machine.
+                assert!(["seats_unavailable", "hold_expired"].contains(&hold.code()), "{}", hold.body);
                 return None;
             }
             self.act("somebody else checks out");
