@@ -2,6 +2,7 @@
 
 mod a_backup_brings_back_what_stripe_knows;
 mod a_crash_loses_nothing;
+mod a_move_that_was_not_answered_is_repeated;
 mod a_page_is_used_as_people_do;
 mod a_race_has_one_winner_a_seat;
 mod a_rush_goes_through_a_waiting_room;

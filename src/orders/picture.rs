@@ -126,19 +126,27 @@ impl Desk {
         // Model: ReadFlags
         let seen = self.seats.flags(event, seats).await?;
         // Model: ReadTruth
-        let claims: HashMap<_, _> = within::<_, OrdersError>(async {
+        let sold_to: Vec<_> = seen.iter().flatten().filter_map(|flag| order_in(flag)).collect();
+        let (claims, buyers) = within::<_, OrdersError>(async {
             let mut db = self.pg.acquire().await?;
-            read_claims(&mut db, event, Some(seats)).await
+            let claims = read_claims(&mut db, event, Some(seats)).await?;
+            let buyers: Vec<(OrderId, AccountId)> =
+                sqlx::query_as("select id, account_id from orders where event_id = $1 and id = any ($2)")
+                    .bind(event)
+                    .bind(sold_to.iter().map(|order| order.0).collect::<Vec<_>>())
+                    .fetch_all(&mut *db)
+                    .await?;
+            Ok((claims, buyers.into_iter().collect::<HashMap<_, _>>()))
         })
-        .await?
-        .into_iter()
-        .map(|claim| (claims::as_ordinal(claim.ordinal), claim))
-        .collect();
+        .await?;
+        let claims: HashMap<_, _> =
+            claims.into_iter().map(|claim| (claims::as_ordinal(claim.ordinal), claim)).collect();
         let repairs: Vec<_> = seats
             .iter()
             .zip(seen)
             .map(|(&ordinal, seen)| Repair {
                 ordinal,
+                buyer: seen.as_deref().and_then(order_in).and_then(|order| buyers.get(&order).copied()),
                 seen,
                 truth: claims.get(&ordinal).map_or(Truth::Free, |claim| claim.kind().into()),
             })
@@ -189,6 +197,11 @@ fn differing(chart: &Chart, planes: &Planes, claims: &[Claim]) -> Vec<Ordinal> {
             Some(_) => planes.state(*at) != SeatState::Held,
         })
         .collect()
+}
+
+/// The order to which a flag says that its seat is sold.
+fn order_in(flag: &str) -> Option<OrderId> {
+    flag.strip_prefix("sold:")?.parse().ok()
 }
 
 pub(super) async fn read_claims(

@@ -9,6 +9,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::postgres::MIGRATIONS;
+use crate::proof::{self, Step};
 
 /// How long a statement waits for its lock. Whoever comes after it waits as well, and customers wait two seconds at most.
 const LOCK: &str = "700ms";
@@ -57,7 +58,11 @@ pub async fn migrate_to(migrations: &Migrator, url: &str, patience: Duration) ->
         let mut db = PgConnection::connect_with(&options).await?;
         let done = async {
             drop_unfinished_indexes(&mut db).await?;
-            migrations.run_direct(None, &mut db, false).await
+            for migration in migrations.iter() {
+                let one = migrations.run_direct(Some(migration.version), &mut db, false);
+                proof::step(Step::Migrate, one).await?;
+            }
+            Ok(())
         }
         .await;
         // With the connection goes the lock that keeps two from migrating at once.

@@ -14,6 +14,7 @@ mod offers;
 mod read;
 mod serve;
 mod standing;
+mod unwritten;
 mod wish;
 
 use std::sync::Arc;

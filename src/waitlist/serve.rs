@@ -12,7 +12,7 @@ use super::join::shut_the_door;
 use super::wish::Wish;
 use super::{Waitlist, WaitlistError};
 use crate::catalog::{Chart, Event};
-use crate::ids::{EventId, HoldId};
+use crate::ids::{EntryId, EventId, HoldId};
 use crate::proof::{self, Step};
 use crate::seats::{News, OfferAsk, Offered, Passed, Places, SeatsError};
 use crate::stores::postgres::within;
@@ -272,7 +272,7 @@ impl Waitlist {
         loop {
             let closed = within(async {
                 let mut tx = self.pg.begin().await?;
-                let parties: Vec<(crate::ids::EntryId,)> = sqlx::query_as(
+                let parties: Vec<(EntryId,)> = sqlx::query_as(
                     "select id from waitlist where event_id = $1 and state = 'waiting' order by place limit $2 for update",
                 )
                 .bind(event)
@@ -314,4 +314,10 @@ fn hold_for(event: &Event, party: &Party) -> HoldId {
     let mut bytes = party.id.0.into_bytes();
     bytes[11] ^= u8::try_from(party.tries % 256).unwrap_or(0);
     HoldId::of(event.number, Uuid::from_bytes(bytes))
+}
+
+/// Whether this hold is of any try to serve this party.
+pub(super) fn is_for(hold: HoldId, party: EntryId) -> bool {
+    // What neither a try nor the event's number has changed.
+    hold.0.as_bytes()[..11] == party.0.as_bytes()[..11]
 }

@@ -105,6 +105,9 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
                     tracing::debug!(%error, event.id = %event.id, "compared again next time");
                 }
             }
+            if let Err(error) = app.waitlist.give_back_unwritten(&event).await {
+                tracing::debug!(%error, event.id = %event.id, "its offers are looked at next time");
+            }
             if stop.is_cancelled() {
                 return;
             }

@@ -3,5 +3,6 @@
 
 mod a_shard_takes_only_its_own_events;
 mod chaos;
+mod crash_matrix;
 mod stand;
 mod the_stand_stands;
