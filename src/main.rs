@@ -11,7 +11,7 @@ use holdfast::accounts::{NewAccount, Role};
 use holdfast::app::App;
 use holdfast::config::Config;
 use holdfast::ids::AccountId;
-use holdfast::stores::postgres;
+use holdfast::stores::{postgres, service_role};
 use holdfast::{node, sandbox, telemetry, workers};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
@@ -33,7 +33,7 @@ enum Command {
     /// Runs a production node; refuses to start with a missing or weak secret.
     Serve(Config),
     /// Brings the database up to date.
-    Migrate(Config),
+    Migrate(Box<Migrate>),
     /// Runs the Stripe double alone.
     Sandbox(SandboxArgs),
     /// Manages accounts.
@@ -47,6 +47,15 @@ enum Command {
 enum AdminCommand {
     /// Creates an account with a role; the password is read from standard input.
     Create(CreateAccount),
+}
+
+#[derive(Debug, Args)]
+struct Migrate {
+    /// Gives this role what `serve` needs of the database, and nothing else. It must be there, and not be the owner.
+    #[arg(long, env = "GRANT_TO", value_name = "ROLE")]
+    grant_to: Option<String>,
+    #[command(flatten)]
+    config: Config,
 }
 
 #[derive(Debug, Args)]
@@ -105,7 +114,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => Box::pin(dev::run(dev)).await,
         Command::Serve(config) => serve(config).await,
-        Command::Migrate(config) => migrate(&config).await,
+        Command::Migrate(wish) => migrate(&wish).await,
         Command::Sandbox(args) => run_sandbox(args).await,
         Command::Admin(AdminCommand::Create(create)) => Box::pin(create_account(create)).await,
         Command::Audit(config) => Box::pin(audit(config)).await,
@@ -138,11 +147,15 @@ async fn stop_requested() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
+async fn migrate(wish: &Migrate) -> anyhow::Result<ExitCode> {
+    let url = wish.config.database_url.as_ref().context("DATABASE_URL is not set")?;
     let pg = postgres::pool(url.expose_secret(), 1).context("DATABASE_URL cannot be read")?;
     postgres::MIGRATIONS.run(&pg).await?;
     println!("the database is up to date");
+    if let Some(role) = &wish.grant_to {
+        service_role::grant(&pg, role).await.context("nothing was granted")?;
+        println!("{role} may do what nodes need, and nothing else");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! Every promise, one file each, against real servers. The list of modules is the table of contents.
 
 mod a_crash_loses_nothing;
+mod a_node_may_only_do_its_work;
 mod a_page_is_used_as_people_do;
 mod a_race_has_one_winner_a_seat;
 mod a_rush_goes_through_a_waiting_room;

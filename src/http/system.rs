@@ -88,6 +88,8 @@ async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
 const OK: &str = "ok";
 const AWAY: &str = "does not answer";
 const UNKNOWN: &str = "unknown";
+/// What Postgres says to a role that was granted nothing.
+const NOT_PERMITTED: &str = "42501";
 
 async fn ask_postgres(pool: &PgPool) -> (&'static str, &'static str) {
     let applied =
@@ -96,6 +98,9 @@ async fn ask_postgres(pool: &PgPool) -> (&'static str, &'static str) {
         Ok(Ok(applied)) => {
             let missing = MIGRATIONS.iter().any(|wanted| !applied.contains(&(wanted.version,)));
             (OK, if missing { "some are missing: run holdfast migrate" } else { OK })
+        }
+        Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NOT_PERMITTED) => {
+            (OK, "may not be read: run holdfast migrate --grant-to")
         }
         // It answered: the table of migrations is not there.
         Ok(Err(sqlx::Error::Database(_))) => (OK, "none are applied: run holdfast migrate"),

@@ -19,9 +19,13 @@ use sqlx::Connection as _;
 
 use self::folder::Folder;
 use self::server::{RunAs, Server};
+use crate::stores::{postgres, service_role};
 
 pub use self::programs::Missing;
 pub use self::secrets::Secrets;
+
+/// What nodes are in an embedded Postgres: somebody who is not its owner, as in production.
+pub const SERVICE_ROLE: &str = "holdfast_service";
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
@@ -67,6 +71,10 @@ pub enum StackError {
     },
     #[error("the embedded Postgres")]
     Database(#[from] sqlx::Error),
+    #[error("bringing the database up to date")]
+    Migrations(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Grants(#[from] service_role::GrantError),
 }
 
 impl StackError {
@@ -232,9 +240,37 @@ impl Stack {
         format!("redis+unix://{}?db={database}", self.0.folder.redis_socket().display())
     }
 
+    /// A database's address for its owner.
     #[must_use]
     pub fn database_url(&self, name: &str) -> String {
-        format!("postgres://postgres@localhost/{name}?host={}", self.0.folder.sockets().display())
+        self.database_url_of("postgres", name)
+    }
+
+    /// A database's address for a node.
+    #[must_use]
+    pub fn service_url(&self, name: &str) -> String {
+        self.database_url_of(SERVICE_ROLE, name)
+    }
+
+    fn database_url_of(&self, role: &str, name: &str) -> String {
+        format!("postgres://{role}@localhost/{name}?host={}", self.0.folder.sockets().display())
+    }
+
+    /// Brings a database up to date, and lets nodes work in it.
+    pub async fn prepare_database(&self, name: &str) -> Result<(), StackError> {
+        let db = postgres::pool(&self.database_url(name), 2)?;
+        postgres::MIGRATIONS.run(&db).await?;
+        let create = format!("create role {SERVICE_ROLE} login");
+        match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&db).await {
+            // It is there: roles are the whole server's, and data of before is used again.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42710") => {}
+            done => {
+                done?;
+            }
+        }
+        service_role::grant(&db, SERVICE_ROLE).await?;
+        db.close().await;
+        Ok(())
     }
 
     /// Creates a database, empty or as a copy of another, unless it is there.

@@ -251,8 +251,7 @@ impl Holdfast {
 
     /// A copy of this house's database, to do harm to.
     pub async fn in_a_copy_of_the_database(&self, harm: impl AsyncFnOnce(sqlx::PgPool)) {
-        let url = self.config.database_url.as_ref().expect("a database").expose_secret();
-        let name = url.split('/').nth(3).and_then(|rest| rest.split('?').next()).expect("a name");
+        let name = self.database_name();
         let copy = format!("{name}_copy_{}", uuid::Uuid::new_v4().simple());
         // A database is copied while nobody is connected: its workers lose a connection and come back.
         super::eventually("the database is copied", async || {
@@ -266,6 +265,17 @@ impl Holdfast {
         .await;
         let pg = holdfast::stores::postgres::pool(&self.stack.database_url(&copy), 2).expect("an address");
         harm(pg).await;
+    }
+
+    /// This house's database as its owner, who may do the harm that no node can.
+    pub fn owner(&self) -> sqlx::PgPool {
+        let url = self.stack.database_url(self.database_name());
+        holdfast::stores::postgres::pool(&url, 2).expect("an address")
+    }
+
+    fn database_name(&self) -> &str {
+        let url = self.config.database_url.as_ref().expect("a database").expose_secret();
+        url.split('/').nth(3).and_then(|rest| rest.split('?').next()).expect("a name")
     }
 
     fn maintenance(&self) -> sqlx::PgPool {
