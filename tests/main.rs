@@ -50,6 +50,7 @@ mod seats_model;
 mod seats_outlive_a_failover;
 mod seats_scripts_keep_their_headers;
 mod seats_support;
+mod sessions_end_when_they_should;
 mod support;
 mod the_audit_sees_every_breach;
 mod the_collection_is_true;
