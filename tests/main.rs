@@ -1,10 +1,14 @@
 //! Every promise, one file each, against real servers. The list of modules is the table of contents.
 
 mod a_crash_loses_nothing;
+mod a_flood_of_sign_ins_drowns_nobody_else;
 mod a_node_may_only_do_its_work;
 mod a_page_is_used_as_people_do;
 mod a_race_has_one_winner_a_seat;
 mod a_rush_goes_through_a_waiting_room;
+mod a_store_that_refuses_us_is_an_outage;
+mod a_token_is_good_for_one_thing;
+mod a_wrong_setting_is_refused_at_the_start;
 mod accounts_are_safe;
 mod administrators_decide_about_accounts;
 mod an_operator_sees_what_happens;
@@ -52,6 +56,7 @@ mod seats_model;
 mod seats_outlive_a_failover;
 mod seats_scripts_keep_their_headers;
 mod seats_support;
+mod secrets_are_never_told;
 mod sessions_end_when_they_should;
 mod support;
 mod the_audit_sees_every_breach;
@@ -61,6 +66,7 @@ mod the_door_remembers;
 mod the_guides_are_true;
 mod the_old_defects_are_not_here;
 mod the_same_key_gives_the_same_result;
+mod the_sources_keep_their_rules;
 mod the_story_of_two_customers;
 mod the_waiting_list_is_served_in_order;
 mod the_waiting_list_stands_every_race;

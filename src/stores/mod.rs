@@ -4,3 +4,4 @@ pub mod postgres;
 pub mod redis;
 mod sentinel;
 pub mod service_role;
+mod single;

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Begun, Claim, Kept, StoreError};
+use crate::seal::same;
 use crate::stores::postgres::within;
 
 #[derive(sqlx::FromRow)]
@@ -21,7 +22,7 @@ pub(super) async fn begin(pool: &PgPool, claim: &Claim) -> Result<Begun, StoreEr
         }
         // Between the two statements the row may have been forgotten; the caller's repeat will find that out.
         let Some(earlier) = read(pool, claim).await? else { return Ok(Begun::StillRunning) };
-        Ok(if earlier.fingerprint != claim.fingerprint {
+        Ok(if !same(&earlier.fingerprint, &claim.fingerprint) {
             Begun::Reused
         } else if let Some(sealed) = earlier.answer {
             Begun::Answered(Kept { resource: earlier.resource_id, sealed })
