@@ -57,6 +57,7 @@ mod seats_outlive_a_failover;
 mod seats_scripts_keep_their_headers;
 mod seats_support;
 mod secrets_are_never_told;
+mod security_is_written_down;
 mod sessions_end_when_they_should;
 mod support;
 mod the_audit_sees_every_breach;

@@ -193,10 +193,9 @@ fn random_secrets_are_drawn_from_the_systems_generator() {
 }
 
 #[test]
-fn no_dependency_is_from_elsewhere_or_one_that_is_denied() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("a text");
-    let (lock, rules) = (read("Cargo.lock"), read("deny.toml"));
+fn every_dependency_is_from_the_registry_and_under_its_checksum() {
+    let lock =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).expect("a text");
     let packages: Vec<&str> = lock.split("[[package]]").skip(1).collect();
     assert!(packages.len() > 200);
     for package in &packages {
@@ -204,12 +203,5 @@ fn no_dependency_is_from_elsewhere_or_one_that_is_denied() {
         let is_registry =
             package.contains("source = \"registry+https://github.com/rust-lang/crates.io-index\"");
         assert!(is_ours || (is_registry && package.contains("checksum = ")), "not from crates.io: {package}");
-    }
-    // What `cargo deny` is told, told here as well: that one is not everywhere, this test is.
-    let denied: Vec<&str> =
-        rules.split("{ name = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert!(denied.contains(&"ring") && denied.contains(&"openssl-sys"), "{denied:?}");
-    for name in denied {
-        assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name} is among the dependencies");
     }
 }
