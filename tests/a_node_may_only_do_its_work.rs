@@ -191,3 +191,59 @@ async fn a_role_that_could_do_more_all_the_same_is_refused_with_the_reason() {
     say(format!("drop owned by {name}")).await;
     say(format!("drop role {name}")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_grants_by_the_command_that_migrates_and_again_with_each_upgrade() {
+    let holdfast = Holdfast::start().await;
+    let name = format!("nodes_{}", uuid::Uuid::new_v4().simple());
+    let database = format!("granted_{}", uuid::Uuid::new_v4().simple());
+    holdfast.stack().create_database(&database, None).await.expect("an empty one");
+    let migrates = || {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args(["migrate", "--grant-to", &name])
+            .env("DATABASE_URL", holdfast.stack().database_url(&database))
+            .output()
+            .expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (is_done, said) = migrates();
+    assert!(!is_done && said.contains(&format!("there is no role {name}")), "{said}");
+
+    let owner =
+        holdfast::stores::postgres::pool(&holdfast.stack().database_url(&database), 1).expect("an address");
+    let say = async |statement: String| {
+        sqlx::query(AssertSqlSafe(statement)).execute(&owner).await.expect("said");
+    };
+    say(format!("create role {name} login")).await;
+    for _ in 0..2 {
+        let (is_done, said) = migrates();
+        assert!(is_done && said.contains("nothing else"), "{said}");
+    }
+    let url = holdfast.stack().service_url(&database).replace(SERVICE_ROLE, &name);
+    let node = holdfast::stores::postgres::pool(&url, 1).expect("an address");
+    sqlx::query("select from orders").execute(&node).await.expect("it may look");
+    assert!(is_forbidden(&node, "delete from order_log").await);
+    node.close().await;
+    say(format!("drop owned by {name}")).await;
+    say(format!("drop role {name}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_from_before_there_was_a_role_is_opened_as_ever() {
+    let holdfast = Holdfast::with_its_own_stack().await;
+    let stack = holdfast.stack();
+    stack.create_database("old", None).await.expect("a database");
+    let old = holdfast::stores::postgres::pool(&stack.database_url("old"), 1).expect("an address");
+    holdfast::stores::postgres::MIGRATIONS.run(&old).await.expect("as it was made then");
+    sqlx::query(AssertSqlSafe(format!("alter role {SERVICE_ROLE} rename to forgotten")))
+        .execute(&old)
+        .await
+        .expect("gone");
+    for _ in 0..2 {
+        stack.prepare_database("old").await.expect("it opens");
+    }
+    let node = holdfast::stores::postgres::pool(&stack.service_url("old"), 1).expect("an address");
+    sqlx::query("select from orders").execute(&node).await.expect("nodes work in it");
+    assert!(is_forbidden(&node, "truncate orders cascade").await);
+}

@@ -34,6 +34,7 @@ mod other_systems_fail_and_recover;
 mod pages_administer;
 mod pages_are_for_everybody;
 mod pages_carry_tickets;
+mod pages_keep_people_signed_in;
 mod pages_let_a_rush_in;
 mod pages_prepare_a_sale;
 mod pages_run_a_sale;

@@ -64,6 +64,9 @@ pub enum GrantError {
 /// Then nothing has changed.
 pub async fn grant(pg: &PgPool, role: &str) -> Result<(), GrantError> {
     let mut tx = pg.begin().await?;
+    // Nobody waits for an answer here, as customers do.
+    sqlx::query("set local lock_timeout = '60s'").execute(&mut *tx).await?;
+    sqlx::query("set local statement_timeout = '60s'").execute(&mut *tx).await?;
     // Two of these at once would wait for each other's rows of the catalogue, and one of them would fail.
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('holdfast grants', 12))")
         .execute(&mut *tx)
