@@ -281,3 +281,64 @@ async fn who_was_given_a_seat_and_never_signed_in_is_like_nobody_at_the_sign_in(
     assert_eq!((known.status, known.code()), (401, "bad_credentials"), "{}", known.body);
     assert_eq!(known.body, unknown.body);
 }
+
+/// Somebody renews, and in the middle of it everything is ended: whoever ends waits, and ends the new token, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_under_way_does_not_outlive_the_end() {
+    for way in ["password", "everywhere", "here", "disabled"] {
+        let holdfast = Holdfast::start().await;
+        let (first, owner) = (registers(&holdfast).await, holdfast.owner());
+        // Another node, slow in the very moment between looking at the old token and keeping the new one.
+        for statement in [
+            "create function takes_its_time() returns trigger language plpgsql
+                 as 'begin perform pg_sleep(0.5); return new; end'",
+            "create trigger takes_its_time before insert on refresh_tokens
+                 for each row execute function takes_its_time()",
+        ] {
+            sqlx::query(statement).execute(&owner).await.expect("made");
+        }
+        let (anyone, tokens) = (holdfast.anyone(), first.clone());
+        let renewal = tokio::spawn(async move { refreshes(&anyone, &tokens).await });
+        eventually("the renewal is under way", async || {
+            let (sleeping,): (bool,) = sqlx::query_as(
+                "select exists (select from pg_stat_activity
+                                 where datname = current_database() and wait_event = 'PgSleep')",
+            )
+            .fetch_one(&owner)
+            .await
+            .expect("an answer");
+            sleeping.then_some(())
+        })
+        .await;
+        let ended = match way {
+            "password" => {
+                let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+                signed_in(&holdfast, &first).post("/v1/me/password", change).await.status
+            }
+            "disabled" => {
+                let path = format!("/v1/admin/accounts/{}", first["account"]["id"].as_str().expect("an id"));
+                holdfast.admin().await.patch(&path, json!({ "disabled": true })).await.status
+            }
+            _ => {
+                let wish =
+                    json!({ "refresh_token": first["refresh_token"], "everywhere": way == "everywhere" });
+                holdfast.anyone().post("/v1/auth/logout", wish).await.status
+            }
+        };
+        let renewed = renewal.await.expect("an answer");
+        if renewed.status != 200 || ![200, 204].contains(&ended) {
+            // On a machine that is busy with other tests one of them may have been too late: then nothing is learned.
+            assert!([renewed.status, ended].contains(&503), "{way}: {ended} {}", renewed.body);
+            continue;
+        }
+        let (alive,): (i64,) = sqlx::query_as(
+            "select count(*) from refresh_tokens t join refresh_tokens first on first.family = t.family
+              where first.used_at is not null and t.used_at is null and t.revoked_at is null",
+        )
+        .fetch_one(&owner)
+        .await
+        .expect("a count");
+        assert_eq!(alive, 0, "{way}");
+        assert_eq!(refreshes(&holdfast.anyone(), &renewed.body).await.status, 401, "{way}");
+    }
+}
