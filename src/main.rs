@@ -12,7 +12,7 @@ use holdfast::accounts::{NewAccount, Role};
 use holdfast::app::App;
 use holdfast::config::Config;
 use holdfast::ids::AccountId;
-use holdfast::stores::migrate;
+use holdfast::stores::{migrate, postgres, service_role};
 use holdfast::{node, sandbox, telemetry, workers};
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
@@ -36,7 +36,7 @@ enum Command {
     /// Runs a production node; refuses to start with a missing or weak secret.
     Serve(Config),
     /// Brings the database up to date.
-    Migrate(Config),
+    Migrate(Box<Migrate>),
     /// Runs the Stripe double alone.
     Sandbox(SandboxArgs),
     /// Manages accounts.
@@ -63,6 +63,15 @@ struct Recover {
 enum AdminCommand {
     /// Creates an account with a role; the password is read from standard input.
     Create(CreateAccount),
+}
+
+#[derive(Debug, Args)]
+struct Migrate {
+    /// Gives this role what `serve` needs of the database, and nothing else. It must be there, and not be the owner.
+    #[arg(long, env = "GRANT_TO", value_name = "ROLE")]
+    grant_to: Option<String>,
+    #[command(flatten)]
+    config: Config,
 }
 
 #[derive(Debug, Args)]
@@ -121,7 +130,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => Box::pin(dev::run(dev)).await,
         Command::Serve(config) => serve(config).await,
-        Command::Migrate(config) => bring_up_to_date(&config).await,
+        Command::Migrate(wish) => bring_up_to_date(&wish).await,
         Command::Sandbox(args) => run_sandbox(args).await,
         Command::Admin(AdminCommand::Create(create)) => Box::pin(create_account(create)).await,
         Command::Audit(config) => Box::pin(audit(config)).await,
@@ -158,11 +167,16 @@ async fn stop_requested() -> anyhow::Result<()> {
 /// How long a migration may wait for somebody's long transaction.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
 
-async fn bring_up_to_date(config: &Config) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(config.log_format);
-    let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
+async fn bring_up_to_date(wish: &Migrate) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(wish.config.log_format);
+    let url = wish.config.database_url.as_ref().context("DATABASE_URL is not set")?;
     migrate::migrate(url.expose_secret(), MIGRATION_PATIENCE).await?;
     println!("the database is up to date");
+    if let Some(role) = &wish.grant_to {
+        let pg = postgres::pool(url.expose_secret(), 1).context("DATABASE_URL cannot be read")?;
+        service_role::grant(&pg, role).await.context("nothing was granted")?;
+        println!("{role} may do what nodes need, and nothing else");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -92,6 +92,9 @@ async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
 const OK: &str = "ok";
 const AWAY: &str = "does not answer";
 const UNKNOWN: &str = "unknown";
+const REFUSES: &str = "refuses our commands";
+/// What Postgres says to a role that was granted nothing.
+const NOT_PERMITTED: &str = "42501";
 
 /// Whether Postgres answers, has what this build needs, and keeps the promises that are its own. One that is newer than this
 /// build is fine: migrations only add.
@@ -103,6 +106,9 @@ async fn ask_postgres(pool: &PgPool) -> (&'static str, String, String) {
     };
     match tokio::time::timeout(HELLO, asked).await {
         Ok(Ok((applied, fallen))) => (OK, missing_of(&applied), without(&fallen)),
+        Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NOT_PERMITTED) => {
+            (OK, "may not be read: run holdfast migrate --grant-to".to_owned(), UNKNOWN.to_owned())
+        }
         // It answered: the table of migrations is not there.
         Ok(Err(sqlx::Error::Database(_))) => {
             (OK, "none are applied: run holdfast migrate".to_owned(), UNKNOWN.to_owned())
@@ -132,11 +138,19 @@ fn without(fallen: &[&str]) -> String {
 
 async fn ask_redis(redis: &Redis) -> (&'static str, &'static str) {
     let mut connection = redis.clone();
-    let mut info = redis::cmd("INFO");
-    let memory = info.arg("memory").query_async::<redis::Value>(&mut connection);
-    match tokio::time::timeout(HELLO, memory).await {
+    let asked = async {
+        let mut info = redis::cmd("INFO");
+        let memory: redis::Value = info.arg("memory").query_async(&mut connection).await?;
+        // Every step of a sale is a script: who may run none can sell nothing.
+        redis::cmd("EVAL").arg("return 1").arg(0).exec_async(&mut connection).await?;
+        Ok::<_, redis::RedisError>(memory)
+    };
+    match tokio::time::timeout(HELLO, asked).await {
         Ok(Ok(info)) => (OK, eviction(&info)),
-        Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN),
+        Ok(Err(refused)) if refused.is_io_error() || refused.is_timeout() => (AWAY, UNKNOWN),
+        // It answered: with a password or rights that are not enough, or while it loads.
+        Ok(Err(_)) => (REFUSES, UNKNOWN),
+        Err(_) => (AWAY, UNKNOWN),
     }
 }
 

@@ -49,6 +49,9 @@ pub enum PaymentsError {
 pub enum Fault {
     #[error("the answer was {0}")]
     Status(u16),
+    /// Of no order's making: until the operator sets another key, nothing can be asked.
+    #[error("the answer was {0}: the secret key is revoked, of another mode, or may not do this")]
+    Key(u16),
     #[error("the call took too long")]
     TimedOut,
     #[error("the connection failed")]

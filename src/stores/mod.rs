@@ -5,3 +5,5 @@ pub mod migrate;
 pub mod postgres;
 pub mod redis;
 mod sentinel;
+pub mod service_role;
+mod single;

@@ -301,6 +301,12 @@ impl Holdfast {
         harm(pg).await;
     }
 
+    /// This house's database as its owner, who may do the harm that no node can.
+    pub fn owner(&self) -> sqlx::PgPool {
+        let url = self.stack.database_url(&self.database_name());
+        holdfast::stores::postgres::pool(&url, 2).expect("an address")
+    }
+
     fn maintenance(&self) -> sqlx::PgPool {
         holdfast::stores::postgres::pool(&self.stack.database_url("postgres"), 1).expect("an address")
     }

@@ -195,7 +195,7 @@ impl Holdfast {
 
     /// Postgres forgets the order, as after a failover to a standby that had not heard of it.
     pub async fn loses_all_trace_of(&self, order: &Value) {
-        let mut tx = self.app().pg.begin().await.expect("a transaction");
+        let mut tx = self.owner().begin().await.expect("a transaction");
         for statement in [
             "delete from outbox where order_id = $1::uuid",
             "delete from order_log where order_id = $1::uuid",
