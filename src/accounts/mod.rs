@@ -7,6 +7,8 @@ mod passwords;
 mod roles;
 mod store;
 mod tokens;
+#[doc(hidden)]
+pub mod untrusted;
 mod voided;
 
 use secrecy::SecretString;

@@ -14,6 +14,8 @@ mod occasion;
 mod postman;
 mod queue;
 mod sheet;
+#[doc(hidden)]
+pub mod untrusted;
 mod words;
 
 pub use self::envelope::{Attachment, Envelope};

@@ -21,6 +21,8 @@ mod reply;
 mod room;
 mod scripts;
 mod sweep;
+#[doc(hidden)]
+pub mod untrusted;
 mod watch;
 mod written;
 
