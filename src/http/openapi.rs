@@ -139,7 +139,8 @@ fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
         "401" => !is_public,
         "403" => has_role,
         "404" => path.contains('{'),
-        "400" | "408" | "413" | "415" => has_body,
+        "400" => has_body || has_query,
+        "408" | "413" | "415" => has_body,
         "409" => is_change,
         "422" => is_change || has_query,
         // Stripe's news is never too much.

@@ -39,7 +39,7 @@ pub fn faults(world: &World, operation: &Operation, request: &Request, answer: &
     if request.who.is_outside() {
         is_no_business_of_theirs(world, request, answer, &mut faults);
     }
-    may_be_done(operation, request, status, &mut faults);
+    may_be_done(operation, request, answer, &mut faults);
     faults
 }
 
@@ -92,8 +92,11 @@ fn is_no_business_of_theirs(world: &World, request: &Request, answer: &Answered,
 }
 
 /// What must be refused whatever else is right about it.
-fn may_be_done(operation: &Operation, request: &Request, status: u16, faults: &mut Vec<String>) {
+fn may_be_done(operation: &Operation, request: &Request, answer: &Answered, faults: &mut Vec<String>) {
+    let status = answer.status;
     let is_done = status < 400;
+    // A key is looked at before who sends it: it says nothing of what is asked for.
+    let is_repeat = answer.json().is_some_and(|problem| problem["code"] == "idempotency_key_reused");
     if is_done && operation.needs_a_caller() && request.who == Who::Nobody {
         faults.push("done for nobody".to_owned());
     }
@@ -101,7 +104,7 @@ fn may_be_done(operation: &Operation, request: &Request, status: u16, faults: &m
     if operation.needs_a_role() && is_customer {
         if is_done {
             faults.push("done for a customer".to_owned());
-        } else if request.is_as_documented && status != 403 {
+        } else if request.is_as_documented && status != 403 && !is_repeat {
             faults.push(format!("a customer is answered {status} and not 403"));
         }
     }
