@@ -51,6 +51,7 @@ mod seats_model;
 mod seats_outlive_a_failover;
 mod seats_scripts_keep_their_headers;
 mod seats_support;
+mod slow_and_endless_callers_are_let_go;
 mod support;
 mod surface;
 mod the_audit_sees_every_breach;
