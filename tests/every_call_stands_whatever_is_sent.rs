@@ -24,6 +24,9 @@ const MORE_ROUNDS: usize = 150;
 /// Calls that have nothing to refuse: no caller, no id, no parameter.
 const NEVER_REFUSED: [&str; 4] = ["get /healthz", "get /metrics", "get /readyz", "get /v1/tickets/keys"];
 
+/// Calls that make what other calls need.
+const MAKING: [&str; 3] = ["post /v1/admin/events", "post /v1/admin/hooks", "post /v1/events/{id}/holds"];
+
 /// How often each call was done and refused.
 type Coverage = BTreeMap<String, (u32, u32)>;
 
@@ -96,6 +99,11 @@ impl Survey {
                 .collect();
             if missed.is_empty() {
                 return;
+            }
+            // What is needed for some of them may be used up by now.
+            for name in MAKING {
+                let making = self.operations.iter().find(|operation| operation.is(name)).cloned();
+                self.ask(&making.expect("it is documented"), Who::Organiser, false).await;
             }
             for operation in missed {
                 for who in Who::OUTSIDERS.into_iter().chain(Who::INSIDERS) {

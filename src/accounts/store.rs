@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Account, Accounts, AccountsError, Caller, Fault, NewAccount, Role, SignedIn};
 use crate::ids::AccountId;
-use crate::mail::{self, Occasion};
+use crate::mail::{self, Occasion, can_be_written_to};
 use crate::stores::postgres::{constraint, within};
 
 const LONGEST_NAME: usize = 100;
@@ -300,6 +300,7 @@ pub(super) fn is_address(email: &str) -> bool {
         && !local.contains('@')
         && labels
         && domain.contains('.')
+        && can_be_written_to(email)
 }
 
 #[cfg(test)]
@@ -315,6 +316,9 @@ mod tests {
             ["", "a", "@b.c", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n", "a\0@b.c"]
         {
             assert!(!is_address(bad), "{bad:?}");
+        }
+        for mute in ["(a)b@x.y", ".a@x.y", "a..b@x.y", "a,b@x.y", "a@[127.0.0.1]"] {
+            assert!(!is_address(mute), "{mute:?} has no letter ever reach it");
         }
     }
 }

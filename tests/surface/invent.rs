@@ -96,10 +96,11 @@ impl Maker<'_> {
             return (uuid::Uuid::now_v7().to_string(), None);
         }
         let own: Vec<_> = known.iter().filter(|thing| thing.whose == who).copied().collect();
-        let thing = if own.is_empty() || self.chance.once_in(3) {
-            *self.chance.one_of(&known)
-        } else {
-            *self.chance.one_of(&own)
+        let thing = match own.last() {
+            // The newest has not been used up yet.
+            Some(newest) if self.chance.once_in(3) => newest,
+            Some(_) if !self.chance.once_in(3) => *self.chance.one_of(&own),
+            _ => *self.chance.one_of(&known),
         };
         (thing.id.clone(), Some(thing.whose))
     }
