@@ -42,7 +42,7 @@ struct Survey {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_breaks_sees_or_changes_what_is_somebody_elses() {
-    let world = World::open().await;
+    let world = Box::pin(World::open()).await;
     let operations = operations(&world.document);
     let coverage = operations.iter().map(|operation| (operation.name(), (0, 0))).collect();
     let chance = Inventor::new("every_call");
@@ -107,7 +107,7 @@ impl Survey {
             }
             for operation in missed {
                 for who in Who::OUTSIDERS.into_iter().chain(Who::INSIDERS) {
-                    self.ask(&operation, who, self.asked % 4 == 0).await;
+                    self.ask(&operation, who, self.asked.is_multiple_of(4)).await;
                 }
             }
         }

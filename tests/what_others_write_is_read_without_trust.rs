@@ -31,7 +31,7 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Runs a body, and says with which input when it fails.
-fn holds(target: &str, body: fn(&[u8]), input: &[u8], from: &str) {
+fn holds(target: &str, body: bodies::Body, input: &[u8], from: &str) {
     let outcome = catch_unwind(AssertUnwindSafe(|| body(input)));
     if outcome.is_err() {
         let file = std::env::temp_dir().join(format!("holdfast-{target}-broken"));

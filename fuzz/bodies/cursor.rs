@@ -11,7 +11,7 @@ pub fn body(input: &[u8]) {
     if let Some(page) = page(&query) {
         is_sane(&page);
     }
-    let cursor: String = query.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
+    let cursor: String = query.chars().filter(char::is_ascii_alphanumeric).collect();
     for cursor in [cursor, BASE64.encode(input)] {
         let page = page(&format!("limit=1&cursor={cursor}")).expect("any text is a cursor until it is read");
         is_sane(&page);

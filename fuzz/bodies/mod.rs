@@ -21,9 +21,12 @@ mod signature;
 mod ticket;
 mod token;
 
+/// Fails when what it promises does not hold for these bytes.
+pub type Body = fn(&[u8]);
+
 /// Every target by its name, which is also the name of its seeds' folder.
 #[allow(dead_code, reason = "each fuzzer calls one of them")]
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+pub const TARGETS: [(&str, Body); 15] = [
     ("access_token", token::body),
     ("admission", admission::body),
     ("chart", chart::body),

@@ -229,7 +229,7 @@ impl Maker<'_> {
             Value::Array(kinds) => {
                 let kinds: Vec<_> = kinds.iter().filter_map(Value::as_str).collect();
                 let some: Vec<_> = kinds.iter().filter(|kind| **kind != "null").copied().collect();
-                if self.chance.once_in(8) || some.is_empty() { *self.chance.one_of(&kinds) } else { some[0] }
+                if self.chance.once_in(8) || some.is_empty() { self.chance.one_of(&kinds) } else { some[0] }
             }
             Value::String(kind) => kind,
             _ => "object",

@@ -216,7 +216,7 @@ fn spoil_body(chance: &mut Inventor, request: &mut Request) {
             }
         }
         _ => {
-            *body = chance.changed(&[body.clone()]);
+            *body = chance.changed(std::slice::from_ref(body));
             // A host's name, however it came to be there, would be asked for.
             if String::from_utf8_lossy(body).contains("http") {
                 body.clear();
