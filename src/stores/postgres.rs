@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use time::OffsetDateTime;
 
 /// Every migration, compiled in, so that one binary is a whole installation.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -73,4 +74,27 @@ pub async fn at_length<T, E: From<Outage>>(work: impl Future<Output = Result<T, 
 #[must_use]
 pub fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}
+
+/// The moment that a place in a list names by its microseconds since 1970; `None` for one that no row of ours has, and that
+/// may be earlier than all that Postgres can be asked about.
+#[must_use]
+pub fn moment(micros: &str) -> Option<OffsetDateTime> {
+    let nanos = micros.parse::<i128>().ok()?.checked_mul(1000)?;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().filter(|moment| moment.year() >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_one_that_a_row_can_have() {
+        let now = OffsetDateTime::from_unix_timestamp(1_934_737_200).expect("a moment");
+        assert_eq!(moment("1934737200000000"), Some(now));
+        // 4713 years before ours Postgres' time begins; ours, as this crate has it, ten thousand years.
+        for none in ["", "x", "-377705116800000000", "99999999999999999999999", "1e9"] {
+            assert_eq!(moment(none), None, "{none}");
+        }
+    }
 }
