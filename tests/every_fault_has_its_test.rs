@@ -28,7 +28,9 @@ fn rows(page: &str) -> Vec<(&str, Vec<&str>)> {
             assert!(cells.iter().all(|cell| !cell.is_empty()), "{line}");
             let tests = cells[3].split(',').map(|name| {
                 let name = name.trim();
-                name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).unwrap_or_else(|| panic!("{name}: {line}"))
+                name.strip_prefix('`')
+                    .and_then(|name| name.strip_suffix('`'))
+                    .unwrap_or_else(|| panic!("{name}: {line}"))
             });
             (cells[0], tests.collect())
         })

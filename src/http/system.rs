@@ -88,17 +88,26 @@ async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
 const OK: &str = "ok";
 const AWAY: &str = "does not answer";
 const UNKNOWN: &str = "unknown";
+/// As Postgres calls it; it says no in many other words, too many connections among them.
+const NO_SUCH_TABLE: &str = "42P01";
 
 async fn ask_postgres(pool: &PgPool) -> (&'static str, &'static str) {
-    let applied =
-        sqlx::query_as::<_, (i64,)>("select version from _sqlx_migrations where success").fetch_all(pool);
-    match tokio::time::timeout(HELLO, applied).await {
-        Ok(Ok(applied)) => {
+    let asked = async {
+        let (writes,): (bool,) =
+            sqlx::query_as("select current_setting('transaction_read_only') = 'off'").fetch_one(pool).await?;
+        let applied: Vec<(i64,)> =
+            sqlx::query_as("select version from _sqlx_migrations where success").fetch_all(pool).await?;
+        Ok((if writes { OK } else { "may only be read" }, applied))
+    };
+    match tokio::time::timeout(HELLO, asked).await {
+        Ok(Ok((postgres, applied))) => {
             let missing = MIGRATIONS.iter().any(|wanted| !applied.contains(&(wanted.version,)));
-            (OK, if missing { "some are missing: run holdfast migrate" } else { OK })
+            (postgres, if missing { "some are missing: run holdfast migrate" } else { OK })
         }
         // It answered: the table of migrations is not there.
-        Ok(Err(sqlx::Error::Database(_))) => (OK, "none are applied: run holdfast migrate"),
+        Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NO_SUCH_TABLE) => {
+            (OK, "none are applied: run holdfast migrate")
+        }
         Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN),
     }
 }
