@@ -236,12 +236,14 @@ impl Default for Metrics {
 /// Where log lines of this process go, once logging has started.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default.
+/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default, in
+/// which a Redis client that tries again many times a second does not fill disks.
 ///
 /// # Errors
 /// When the thread that writes cannot be started.
 pub fn start_logging(format: LogFormat) -> std::io::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,redis=error"));
     let out = Lines::to(std::io::stderr())?;
     let _ = LINES.set(out.clone());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || out.clone());

@@ -26,7 +26,7 @@ async fn opening_twice_is_one_payment() {
     let (first, second) = tokio::join!(till.gateway.open(&wish), till.gateway.open(&wish));
     let third = till.gateway.open(&wish).await.expect("a repeat is answered");
 
-    assert_eq!(first.expect("it opens").id, third.id);
+    assert_eq!(first.expect("it opens").id, third.id, "one attempt, one payment");
     assert_eq!(second.expect("it opens").id, third.id);
     assert_eq!(third.status, IntentStatus::RequiresPaymentMethod);
     assert_eq!((third.amount, third.currency.as_str()), (1250, "eur"));

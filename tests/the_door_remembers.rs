@@ -31,7 +31,7 @@ async fn a_check_in_is_taken_back_with_a_reason_and_the_ticket_opens_the_door_ag
     let ticket = &order["tickets"][0];
     let (door, admin) = (holdfast.organiser(), holdfast.admin().await);
     scan(&door, &ticket["code"]).await.expect(200);
-    assert_eq!(scan(&admin, &ticket["code"]).await.code(), "already_checked_in");
+    assert_eq!(scan(&admin, &ticket["code"]).await.code(), "already_checked_in", "one ticket, one person");
 
     for bad in ["", "  ", "two\nlines", &"x".repeat(201)] {
         assert_eq!(undo(&admin, ticket, bad).await.code(), "invalid_request", "{bad:?}");

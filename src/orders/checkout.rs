@@ -45,7 +45,7 @@ impl Desk {
             return Err(OrdersError::SaleClosed);
         }
         let hold = self.seats.hold_of(event.id, ask.hold).await?.ok_or(OrdersError::NoSuchHold)?;
-        if hold.owner != ask.customer {
+        if hold.owner != ask.customer && !proof::planted(Bug::HoldOfOthersCheckedOut) {
             return Err(OrdersError::NoSuchHold);
         }
         if !hold.live {

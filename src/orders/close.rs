@@ -109,6 +109,7 @@ impl Desk {
             Cancelled::Not(intent) => match intent.status {
                 IntentStatus::Succeeded => Door::Paid(intent),
                 IntentStatus::Canceled => Door::Shut,
+                IntentStatus::Processing if proof::planted(Bug::ProcessingTakenForShut) => Door::Shut,
                 IntentStatus::Processing
                 | IntentStatus::RequiresPaymentMethod
                 | IntentStatus::RequiresConfirmation

@@ -122,7 +122,9 @@ impl Desk {
             None => Err((false, format!("an effect of kind {} cannot be read", row.kind))),
         };
         within(async {
-            match outcome {
+            match outcome
+                .or_else(|error| if proof::planted(Bug::DebtForgotten) { Ok(()) } else { Err(error) })
+            {
                 Ok(()) => {
                     let done = sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg);
                     proof::step(Step::CloseOutbox, done).await?;

@@ -88,7 +88,7 @@ pub(super) struct Call<'a> {
 
 impl Step {
     fn new(name: &'static str, text: &'static str) -> Self {
-        let text = proof::script(name, text);
+        let text = proof::script(text);
         Self { name, text, hash: Script::new(text).get_hash().to_owned() }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::catalog::Event;
 use crate::orders::OrdersError;
 use crate::workers::{LONGEST_PAUSE, wait};
 
@@ -31,14 +32,28 @@ async fn look(app: &App, server: &mut Option<String>) -> Result<(), OrdersError>
     let now = app.engine.server().await?;
     // Another process answers: it may have lost the last moments even when the marker lived.
     let changed = server.as_ref().is_some_and(|before| *before != now);
+    let mut failed = None;
     for event in app.desk.events_on_sale().await? {
-        if app.engine.epoch(event.id).await? != Some(event.epoch) {
-            app.desk.rebuild(event.id).await?;
-        } else if changed {
-            app.desk.reconcile_picture(event.id).await?;
+        // A part of a Cluster that is away keeps nobody from looking at the events of the others.
+        if let Err(error) = look_at(app, &event, changed).await {
+            failed = Some(error);
         }
     }
-    *server = Some(now);
+    match failed {
+        Some(error) => Err(error),
+        None => {
+            *server = Some(now);
+            Ok(())
+        }
+    }
+}
+
+async fn look_at(app: &App, event: &Event, changed: bool) -> Result<(), OrdersError> {
+    if app.engine.epoch(event.id).await? != Some(event.epoch) {
+        app.desk.rebuild(event.id).await?;
+    } else if changed {
+        app.desk.reconcile_picture(event.id).await?;
+    }
     Ok(())
 }
 

@@ -2,11 +2,15 @@
 //!
 //! `script/chaos` runs one for as long as wanted; the suite runs a short one of each shape.
 
-mod crowd;
+mod asking;
+mod customer;
 mod dice;
 mod history;
 mod nemesis;
+mod organiser;
 mod register;
+mod report;
+mod scene;
 mod storm;
 mod tally;
 mod trouble;

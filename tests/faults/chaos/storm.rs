@@ -1,21 +1,22 @@
 //! Rounds of trouble on one stand: people come, things go wrong, everything is mended, and all promises are asked.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast::proof;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::crowd::{Customer, Event, Organiser, Scene, text};
+use super::customer::Customer;
 use super::dice::Dice;
 use super::history::History;
+use super::organiser::Organiser;
 use super::register::At;
+use super::scene::{Event, Scene, text};
 use super::tally::Tally;
-use super::trouble::{Trouble, plan};
-use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather, keep_the_logs};
+use super::trouble::plan;
+use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather};
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -31,16 +32,11 @@ pub struct Wanted {
 
 const NODES: usize = 2;
 const CUSTOMERS: u64 = 10;
-const KEY_SPACE: u32 = 1;
+pub const KEY_SPACE: u32 = 1;
 const HOLD_SECONDS: u64 = 5;
 const PAYMENT_SECONDS: u64 = 4;
 /// How long things go wrong in a round.
 const STORM: Duration = Duration::from_secs(14);
-/// How long after everything was mended everything must be at rest: a hold, its payment, its grace, a lease of what a
-/// node that died had begun, and a reconciler's period, on a machine that is busy.
-const REST: Duration = Duration::from_secs(75);
-/// Within this a customer who comes after everything was mended is served.
-const SERVED: Duration = Duration::from_secs(20);
 
 /// From a node to one of the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +94,8 @@ pub struct Storm {
     pub lossy: Vec<At>,
     scene: Option<Arc<Scene>>,
     /// What was not as promised, over all rounds.
-    wrong: Vec<String>,
-    deeds: usize,
+    pub wrong: Vec<String>,
+    pub deeds: usize,
 }
 
 /// What came of it all.
@@ -120,9 +116,6 @@ pub async fn run(wanted: Wanted) -> Outcome {
             break;
         }
         round += 1;
-    }
-    if !storm.wrong.is_empty() {
-        keep_the_logs();
     }
     let text = storm.report(&wanted, round, began.elapsed());
     for seat in &mut storm.nodes {
@@ -297,238 +290,6 @@ impl Storm {
         for &from in &self.lossy {
             scene.history.lost(from, now + 4000);
         }
-    }
-
-    async fn asks_everything(&mut self, scene: &Arc<Scene>, customers: &mut [Customer]) -> Vec<String> {
-        let mended = Instant::now();
-        let mut wrong = Vec::new();
-        wrong.extend(self.somebody_is_served(scene, mended).await);
-        wrong.extend(self.comes_to_rest(mended).await);
-        for customer in &mut *customers {
-            wrong.extend(self.everything_ended(scene, customer).await);
-        }
-        wrong.extend(scene.history.verdict());
-        for (status, count) in scene.history.ends() {
-            for _ in 0..count {
-                self.tally.count("orders that ended", &status);
-            }
-        }
-        let audit = self.house.audit(&self.database, &self.memory, KEY_SPACE).await;
-        if !audit.status.success() {
-            let said = [audit.stdout, audit.stderr].concat();
-            wrong.push(format!("the audit:\n{}", String::from_utf8_lossy(&said)));
-        }
-        let pg = self.house.pg(&self.database);
-        wrong.extend(self.house.homeless_money(&pg).await);
-        wrong.extend(self.pictures_are_true(scene, &pg).await);
-        pg.close().await;
-        wrong
-    }
-
-    /// Liveness: whoever comes now gets a seat that is free, and it is confirmed.
-    async fn somebody_is_served(&self, scene: &Scene, mended: Instant) -> Option<String> {
-        let pg = self.house.pg(&self.database);
-        let late = self.house.customer(&pg).await;
-        pg.close().await;
-        let event = scene.events.last().expect("events");
-        let path = format!("/v1/events/{}/holds", event.id);
-        let mut last = Value::Null;
-        while mended.elapsed() < SERVED {
-            let from = scene.history.now();
-            let answer = late.insists("POST", &path, json!({ "best": { "quantity": 1 } })).await;
-            last = answer.body.clone();
-            match (answer.status, answer.code()) {
-                (201, _) => {
-                    let until = super::crowd::moment(&answer.body, "expires_at");
-                    let seats = super::crowd::seats_of(&answer.body);
-                    scene.history.held(&event.id, text(&answer.body, "id"), &seats, from, until);
-                    let order =
-                        late.insists("POST", "/v1/orders", json!({ "hold_id": answer.body["id"] })).await;
-                    if order.status != 201 {
-                        last = order.body;
-                        continue;
-                    }
-                    scene.history.order_seen(&order.body, from, from);
-                    let paid = self.house.pay(&order.body, "pm_card_visa");
-                    let mut customer =
-                        Customer::new(Arc::clone(self.scene()), late.clone(), Dice::of(0, 0, 0));
-                    let status = customer.watches(text(&order.body, "id"), 60).await;
-                    if status.as_deref() == Some("confirmed") {
-                        self.tally.took("a customer is served after the mending", mended.elapsed());
-                        return None;
-                    }
-                    return Some(format!(
-                        "who came after the mending and paid ({paid:?}) was not served: {status:?}"
-                    ));
-                }
-                // Everything is sold: that is service, too.
-                (409, "sold_out") if self.sold_out(event).await => return None,
-                _ => {}
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        Some(format!("nobody is served {SERVED:?} after the mending: {last}"))
-    }
-
-    async fn sold_out(&self, event: &Event) -> bool {
-        let pg = self.house.pg(&self.database);
-        let (claimed,): (i64,) = sqlx::query_as("select count(*) from seat_claims where event_id::text = $1")
-            .bind(&event.id)
-            .fetch_one(&pg)
-            .await
-            .expect("Postgres answers");
-        pg.close().await;
-        usize::try_from(claimed).is_ok_and(|claimed| claimed >= event.seats.len())
-    }
-
-    /// Liveness: nothing is open, owed or on its way any more.
-    async fn comes_to_rest(&self, mended: Instant) -> Option<String> {
-        let pg = self.house.pg(&self.database);
-        loop {
-            let left: Vec<(String, i64)> = sqlx::query_as(
-                "select 'open orders', count(*) from orders where state in ('awaiting_payment', 'closing', 'refunding')
-                 union all select 'inbox', count(*) from stripe_events where done_at is null and parked_at is null
-                 union all select 'outbox', count(*) from outbox where parked_at is null
-                 union all select 'offers', count(*) from offers where state = 'open'
-                 union all select 'parked effects', count(*) from outbox where parked_at is not null
-                 union all select 'parked events', count(*) from stripe_events where parked_at is not null
-                 union all select 'refunds', count(*) from refunds where state in ('due', 'pending')",
-            )
-            .fetch_all(&pg)
-            .await
-            .expect("Postgres answers");
-            let left: Vec<_> = left.into_iter().filter(|(_, count)| *count > 0).collect();
-            // A refund that the bank sent back waits for a person, with an alarm: that is where it ends.
-            let failed = self.refunds_that_failed(&pg).await;
-            let left: Vec<_> = left
-                .into_iter()
-                .filter(|(what, count)| !(what == "open orders" && *count <= failed))
-                .collect();
-            if left.is_empty() {
-                self.tally.took("everything is at rest after the mending", mended.elapsed());
-                pg.close().await;
-                return None;
-            }
-            if mended.elapsed() > REST {
-                pg.close().await;
-                return Some(format!("not at rest {REST:?} after the mending: {left:?}"));
-            }
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
-    }
-
-    async fn refunds_that_failed(&self, pg: &sqlx::PgPool) -> i64 {
-        let (failed,): (i64,) = sqlx::query_as(
-            "select count(distinct order_id) from refunds r join orders o on o.event_id = r.event_id and o.id = r.order_id
-              where r.state = 'failed' and o.state = 'refunding'",
-        )
-        .fetch_one(pg)
-        .await
-        .expect("Postgres answers");
-        failed
-    }
-
-    /// Whoever paid in time has the seats, unless somebody called it off; and nothing stays open.
-    async fn everything_ended(&self, scene: &Scene, customer: &mut Customer) -> Vec<String> {
-        let orders = customer.looks_back().await;
-        let mut wrong = Vec::new();
-        for order in &orders {
-            if matches!(text(order, "status"), "awaiting_payment" | "closing") {
-                wrong.push(format!("order {} is still {}", text(order, "id"), text(order, "status")));
-            }
-        }
-        for (order, event) in &customer.paid {
-            let Some(now) = orders.iter().find(|one| text(one, "id") == order) else {
-                wrong.push(format!("order {order} was paid and is gone"));
-                continue;
-            };
-            if text(now, "status") != "confirmed" && !scene.may_be_off(event, order) {
-                wrong.push(format!("order {order} was paid in time and is {}: {now}", text(now, "status")));
-            }
-        }
-        wrong
-    }
-
-    /// What every node shows is what Postgres says, once no hold is left.
-    async fn pictures_are_true(&self, scene: &Scene, pg: &sqlx::PgPool) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let http = reqwest::Client::new();
-        for event in &scene.events {
-            let claimed: Vec<(String, String)> = sqlx::query_as(
-                "select s.seat_id, c.state from seat_claims c
-                   join order_seats s on s.event_id = c.event_id and s.order_id = c.order_id and s.ordinal = c.ordinal
-                  where c.event_id::text = $1",
-            )
-            .bind(&event.id)
-            .fetch_all(pg)
-            .await
-            .expect("Postgres answers");
-            let claimed: HashSet<_> = claimed.into_iter().collect();
-            for seat in &self.nodes {
-                let began = Instant::now();
-                let mut shown;
-                loop {
-                    let url = format!("{}/v1/events/{}/availability", seat.node.url(), event.id);
-                    let answer = http.get(url).timeout(Duration::from_secs(3)).send().await;
-                    let body: Value = match answer {
-                        Ok(answer) => answer.json().await.unwrap_or_default(),
-                        Err(_) => Value::Null,
-                    };
-                    let taken = body["taken"].as_object().cloned();
-                    shown = taken.map(|taken| {
-                        taken
-                            .into_iter()
-                            .filter(|(_, state)| state != "blocked")
-                            .map(|(id, state)| (id, state.as_str().unwrap_or_default().to_owned()))
-                            .collect::<HashSet<_>>()
-                    });
-                    if shown.as_ref() == Some(&claimed) {
-                        self.tally.took("a node shows the truth when nothing is held", began.elapsed());
-                        break;
-                    }
-                    if began.elapsed() > Duration::from_secs(15) {
-                        wrong.push(format!(
-                            "{} shows {shown:?} of {}, Postgres says {claimed:?}",
-                            seat.node.name, event.id
-                        ));
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-        wrong
-    }
-
-    fn report(&self, wanted: &Wanted, last: u64, took: Duration) -> String {
-        let never: Vec<_> = Trouble::all(self.topology)
-            .into_iter()
-            .filter(|trouble| self.tally.of("trouble", &trouble.name()) == 0)
-            .map(Trouble::name)
-            .collect();
-        format!(
-            "storm on {} with seed {}: rounds {} to {last} in {:.0} s, {} deeds on seats looked at, {} wrong\n{}  never tried: {}\n",
-            self.topology.name(),
-            wanted.seed,
-            wanted.round,
-            took.as_secs_f64(),
-            self.deeds,
-            self.wrong.len(),
-            self.tally,
-            if never.is_empty() { "nothing".to_owned() } else { never.join(", ") },
-        ) + &self.how_to_repeat(wanted, last)
-    }
-
-    fn how_to_repeat(&self, wanted: &Wanted, last: u64) -> String {
-        if self.wrong.is_empty() {
-            return String::new();
-        }
-        format!(
-            "  once more: script/chaos --topology {} --seed {} --round {last} --minutes 0\n  logs: {}\n",
-            self.topology.name(),
-            wanted.seed,
-            self.house.folder.path("").display(),
-        )
     }
 }
 

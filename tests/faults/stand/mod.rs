@@ -16,7 +16,7 @@ mod redis_harm;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use self::house::{House, eventually};
 pub use self::node::{Node, NodeSettings};
@@ -94,17 +94,9 @@ impl Folder {
     }
 }
 
-/// Whether something went wrong whose logs somebody will want to read.
-static KEEP: AtomicBool = AtomicBool::new(false);
-
-/// From now on the logs of every stand of this run are kept, until the next run.
-pub fn keep_the_logs() {
-    KEEP.store(true, Ordering::Relaxed);
-}
-
 impl Drop for Folder {
     fn drop(&mut self) {
-        if !KEEP.load(Ordering::Relaxed) && !std::thread::panicking() {
+        if !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }

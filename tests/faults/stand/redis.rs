@@ -146,14 +146,14 @@ impl Memory {
             let mut instance = Instance::new(&self.folder, name, &args).await;
             let announced = instance.wire.port().to_string();
             instance.args.extend(words(&["--replica-announce-port", &announced]));
+            // A restart joins as whatever Sentinel makes of it; only the first start knows better.
+            let plain = instance.args.clone();
             if let Some(master) = self.instances.first() {
                 let port = master.wire.port().to_string();
                 instance.args.extend(words(&["--replicaof", "127.0.0.1", &port]));
             }
             instance.start().await;
-            // A restart joins as whatever Sentinel makes of it.
-            instance.args.retain(|word| word != "--replicaof");
-            instance.args.dedup();
+            instance.args = plain;
             self.instances.push(instance);
         }
         let master = self.instances[0].wire.port();

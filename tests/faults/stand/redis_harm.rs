@@ -25,6 +25,21 @@ impl Memory {
         }
     }
 
+    /// Whether this key is on this instance.
+    pub async fn keeps(&self, at: usize, key: &str) -> bool {
+        keys(&self.instances[at], key).await.iter().any(|(_, found)| found == key)
+    }
+
+    /// Everything with this tag is deleted, wherever it is.
+    pub async fn forgets(&mut self, tag: &str) {
+        for at in self.masters().await {
+            let instance = &self.instances[at];
+            for (database, key) in keys(instance, &format!("*{tag}*")).await {
+                in_database(instance, database, &["DEL", &key]).await;
+            }
+        }
+    }
+
     /// Says this to every flag that has a time.
     pub async fn each_flag(&mut self, words: &[&str]) {
         for at in self.masters().await {

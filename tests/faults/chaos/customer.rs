@@ -1,58 +1,20 @@
-//! The people of a storm: they look, hold, check out, pay, change their minds, wait, and come back after every trouble.
+//! Customers: they look, hold, check out, pay, change their minds, wait, and come back after every trouble.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast::sandbox::Outcome;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
-use super::history::History;
 use super::register::NEVER;
-use super::tally::Tally;
-use crate::stand::{Answer, House, Person};
+use super::scene::{PATIENCE, Scene, moment, seats_of, text};
+use crate::stand::{Answer, Person};
 
-/// How long somebody tries before leaving it at that.
-const PATIENCE: Duration = Duration::from_secs(9);
 /// How long an order is watched while it is open.
 const LOOKS: usize = 12;
-
-/// What everybody in a round shares.
-#[derive(Debug)]
-pub struct Scene {
-    pub house: Arc<House>,
-    pub history: History,
-    pub tally: Arc<Tally>,
-    pub events: Vec<Event>,
-    /// Orders that somebody asked to be called off: they need not stay confirmed.
-    pub called_off: Mutex<HashSet<String>>,
-    pub over: CancellationToken,
-}
-
-/// An event of a round.
-#[derive(Debug)]
-pub struct Event {
-    pub id: String,
-    pub seats: Vec<String>,
-    /// Set when its organiser asks to cancel it.
-    pub cancelled: Mutex<bool>,
-}
-
-impl Scene {
-    pub fn may_be_off(&self, event: &str, order: &str) -> bool {
-        let cancelled =
-            self.events.iter().any(|one| one.id == event && *one.cancelled.lock().expect("unbroken"));
-        cancelled || self.called_off.lock().expect("unbroken").contains(order)
-    }
-
-    fn will_be_off(&self, order: &str) {
-        self.called_off.lock().expect("unbroken").insert(order.to_owned());
-    }
-}
 
 /// Somebody who wants seats.
 pub struct Customer {
@@ -313,117 +275,4 @@ impl Customer {
             }
         }
     }
-}
-
-/// Who runs the events.
-pub struct Organiser {
-    pub scene: Arc<Scene>,
-    pub person: Person,
-    pub dice: Dice,
-    /// Whether one of the events is cancelled in the middle of its sale.
-    pub cancels: bool,
-}
-
-impl Organiser {
-    pub async fn runs(mut self) {
-        let mut deeds = 0;
-        while !self.scene.over.is_cancelled() {
-            let pause = self.dice.millis(300, 1200);
-            tokio::select! { () = self.scene.over.cancelled() => return, () = tokio::time::sleep(pause) => {} }
-            deeds += 1;
-            let at = self.dice.below(self.scene.events.len());
-            match self.dice.below(6) {
-                0..=1 => self.blocks(at).await,
-                2..=3 => self.gives_back(at).await,
-                4 if self.cancels && deeds > 4 => self.cancels(at).await,
-                _ => self.reports(at).await,
-            }
-        }
-    }
-
-    async fn says(
-        &self,
-        what: &'static str,
-        method: &str,
-        path: &str,
-        body: Option<Value>,
-    ) -> Option<Answer> {
-        let answer = self.person.persists(method, path, body.as_ref(), PATIENCE).await;
-        self.scene.tally.call(what, answer.as_ref());
-        answer
-    }
-
-    async fn blocks(&mut self, at: usize) {
-        let scene = Arc::clone(&self.scene);
-        let event = &scene.events[at];
-        let seat = event.seats[self.dice.below(event.seats.len())].clone();
-        for (what, word, blocked) in [("block", "block", true), ("unblock", "unblock", false)] {
-            let from = scene.history.now();
-            let path = format!("/v1/admin/events/{}/seats/{word}", event.id);
-            let answer =
-                self.says(what, "POST", &path, Some(json!({ "seats": [seat], "reason": "a pillar" }))).await;
-            let to = match answer {
-                Some(Answer { status: 200, .. }) => scene.history.now(),
-                Some(answer) if !answer.is_passing() => return,
-                _ => NEVER,
-            };
-            scene.history.blocked(&event.id, &seat, from, to, blocked);
-            tokio::time::sleep(self.dice.millis(100, 1500)).await;
-        }
-    }
-
-    async fn gives_back(&mut self, at: usize) {
-        let event = self.scene.events[at].id.clone();
-        let path = format!("/v1/admin/events/{event}/orders?limit=50");
-        let Some(Answer { status: 200, body }) = self.says("orders", "GET", &path, None).await else {
-            return;
-        };
-        let confirmed: Vec<String> = body["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|order| order["status"] == "confirmed")
-            .map(|order| text(order, "id").to_owned())
-            .collect();
-        if confirmed.is_empty() {
-            return;
-        }
-        let order = confirmed[self.dice.below(confirmed.len())].clone();
-        let path = format!("/v1/admin/orders/{order}/refund");
-        let body = if self.dice.percent(60) {
-            self.scene.will_be_off(&order);
-            json!({ "reason": "a favour" })
-        } else {
-            json!({ "amount": 100, "reason": "a favour" })
-        };
-        self.says("refund", "POST", &path, Some(body)).await;
-    }
-
-    async fn cancels(&mut self, at: usize) {
-        // The last one goes on, so that there is something left to sell.
-        if at + 1 == self.scene.events.len() {
-            return;
-        }
-        *self.scene.events[at].cancelled.lock().expect("unbroken") = true;
-        let path = format!("/v1/admin/events/{}/cancel", self.scene.events[at].id);
-        self.says("cancel event", "POST", &path, Some(json!({ "reason": "the singer is ill" }))).await;
-    }
-
-    async fn reports(&mut self, at: usize) {
-        let path = format!("/v1/admin/events/{}/report", self.scene.events[at].id);
-        self.says("report", "GET", &path, None).await;
-    }
-}
-
-pub fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_default()
-}
-
-pub fn seats_of(value: &Value) -> Vec<String> {
-    let seats = value["seats"].as_array().into_iter().flatten();
-    seats.map(|seat| text(seat, "id").to_owned()).collect()
-}
-
-pub fn moment(value: &Value, name: &str) -> OffsetDateTime {
-    OffsetDateTime::parse(text(value, name), &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
