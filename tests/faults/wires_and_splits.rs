@@ -88,7 +88,7 @@ async fn a_hold_whose_answer_was_lost_is_found_again() {
             while flags().await < before + 2 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            wire.weather(Weather::NO_ANSWERS);
+            wire.weather(Weather::CUT);
         },);
     assert!(lost.as_ref().is_none_or(|answer| answer.status == 503), "{lost:?}");
     let left = memory.instances[0].ask::<Vec<String>>(&["KEYS", "hold:*"]).await.unwrap_or_default().len();
