@@ -1,12 +1,13 @@
 --[[ repair: makes seats what Postgres says they are, each only while its flag is still what was seen.
   KEYS  1-9 the event
   ARGV  1-2 prefixes  then for each seat: ordinal, the flag that was seen or '', truth (free, held, sold or
-        blocked), order, hold, customer, ms from now that a held seat must stay   ('' where it has none)
+        blocked), order, hold, customer, ms from now that a held seat must stay, and the customer that the flag
+        which was seen says it is sold to   ('' where it has none)
   Replies  repaired f n   n seats were not as they should be and are now; a repeat answers 0
            not_ready ''
   A seat that Postgres calls free stays with a live hold: no claim is made before the checkout.
   Any other seat is taken out of the hold that had it, whose customer's count goes down by one; the new owner's goes up.
-  What a customer had bought is not known to a flag, so the count of one who loses a sold seat stays.
+  So does the count of one who had bought it: only the flag says that they had, and it can be lost once.
   Touches  isTaken:{E}:<ordinal>, hold:{E}:<hold> of the losing and of the winning holds
 ]]
 read_rules()
@@ -77,6 +78,7 @@ local function put_right(seat)
   local flag = should_be(seat)
   if flag ~= seat.seen then
     take_from(seat)
+    if seat.buyer ~= '' then count(seat.buyer, -1) end
     if seat.truth == 'sold' then count(seat.owner, 1) end
   end
   if not flag then
@@ -92,10 +94,10 @@ end
 
 local repaired = {free = {}, held = {}, sold = {}, blocked = {}}
 local total = 0
-for i = 3, #ARGV, 7 do
+for i = 3, #ARGV, 8 do
   local seat = {
     ordinal = tonumber(ARGV[i]), seen = ARGV[i + 1], truth = ARGV[i + 2], order = ARGV[i + 3],
-    hold = ARGV[i + 4], owner = ARGV[i + 5], ttl = tonumber(ARGV[i + 6]) or 0,
+    hold = ARGV[i + 4], owner = ARGV[i + 5], ttl = tonumber(ARGV[i + 6]) or 0, buyer = ARGV[i + 7],
   }
   if as_seen(seat) and not right_already(seat) and not is_held_rightly(seat) then
     if total == 0 then can_write() end

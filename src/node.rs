@@ -17,7 +17,8 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
         let loops_stop = CancellationToken::new();
         let loops = workers::start(&app, &loops_stop);
         let patience = Duration::from_secs(app.config.shutdown_seconds.into());
-        let closing = app.closing.clone();
+        let drain = Duration::from_secs(app.config.drain_seconds.into());
+        let (leaving, closing) = (app.leaving.clone(), app.closing.clone());
         let pg = app.pg.clone();
         // Limits count by where a call comes from.
         let router = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
@@ -25,7 +26,11 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
         let told = stop.clone();
         let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
             told.cancelled().await;
-            // Readiness says no from here on, and streams end, so that connections drain.
+            // Readiness says no from here on. Whoever sends customers needs a moment to notice, and in that moment nobody
+            // is turned away.
+            leaving.cancel();
+            tokio::time::sleep(drain).await;
+            // Streams end, so that connections drain.
             closing.cancel();
         });
         // However this ends, the server ends with it.
@@ -33,7 +38,7 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
         let abort = serving.abort_handle();
         let deadline = async {
             stop.cancelled().await;
-            tokio::time::sleep(patience).await;
+            tokio::time::sleep(drain + patience).await;
         };
         tokio::select! {
             served = serving => {

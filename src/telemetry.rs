@@ -85,6 +85,15 @@ pub struct Metrics {
     /// Seats whose picture differed from Postgres and was repaired.
     pub picture_drift: Counter,
     pub rebuilds: Counter,
+    /// From the first look to the marker, of each of them.
+    pub rebuild_seconds: Histogram,
+    /// What reconcilers found wrong and put right: seats, rules, pictures, orders, captures,
+    /// refunds, effects; and what was stuck.
+    pub reconciled: ByLabel,
+    /// When each reconciler last came through, in Unix seconds: one that stands still repairs nothing and says nothing.
+    pub reconciled_at: Family<Label, Level>,
+    /// Stores that turned out to have lost what they had acknowledged: redis, postgres.
+    pub went_back: ByLabel,
     /// Calls to Stripe by outcome: ok, refused, outage.
     pub stripe_calls: ByLabel,
     /// Letters by what became of them: sent, skipped, refused, later, outage.
@@ -130,6 +139,10 @@ impl Metrics {
             swept_seats: Counter::default(),
             picture_drift: Counter::default(),
             rebuilds: Counter::default(),
+            rebuild_seconds: slow(),
+            reconciled: Family::default(),
+            reconciled_at: Family::default(),
+            went_back: Family::default(),
             stripe_calls: Family::default(),
             letters: Family::default(),
             letters_depth: Gauge::default(),
@@ -175,6 +188,7 @@ impl Metrics {
         registry.register("swept_seats", "Seats freed because their hold expired", m.swept_seats.clone());
         registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
+        register_recovery(&mut registry, m);
         registry.register("stripe_calls", "Calls to Stripe by outcome", m.stripe_calls.clone());
         registry.register("log_lines_dropped", "Log lines that nobody took in time", lines::dropped());
         registry.register("letters", "Letters by what became of them", m.letters.clone());
@@ -206,9 +220,36 @@ impl Metrics {
         family.get_or_create(&Label { label }).inc();
     }
 
+    pub fn count_many(family: &ByLabel, label: &'static str, many: u64) {
+        family.get_or_create(&Label { label }).inc_by(many);
+    }
+
+    /// Notes that a reconciler came through just now.
+    pub fn came_through(&self, label: &'static str) {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        self.reconciled_at.get_or_create(&Label { label }).set(now);
+    }
+
     pub fn time(histogram: &Histogram, took: Duration) {
         histogram.observe(took.as_secs_f64());
     }
+}
+
+/// What was lost and is found again.
+fn register_recovery(registry: &mut Registry, m: &Metrics) {
+    registry.register_with_unit(
+        "rebuild",
+        "Time of the rebuild of a picture",
+        Unit::Seconds,
+        m.rebuild_seconds.clone(),
+    );
+    registry.register("reconciled", "What reconcilers found wrong and put right", m.reconciled.clone());
+    registry.register(
+        "reconciled_at_seconds",
+        "When each reconciler last came through",
+        m.reconciled_at.clone(),
+    );
+    registry.register("went_back", "Stores that had lost what they acknowledged", m.went_back.clone());
 }
 
 /// What waits, and for how long.

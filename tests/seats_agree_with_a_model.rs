@@ -351,13 +351,19 @@ impl Pair {
                         Truth::Held { hold: id },
                     ),
                 };
+                // Whose purchase the flag shows, as Postgres knows of every order.
+                let buyer = match self.model.at(*ordinal) {
+                    Seat::Sold(order) => Some(self.holds[order].1),
+                    _ => None,
+                };
                 let repair = Repair {
                     ordinal: *ordinal,
+                    buyer: buyer.map(|buyer| self.owners[buyer]),
                     seen: if *seen { flag } else { Some("somebody".into()) },
                     truth,
                 };
                 let repaired = engine.repair(event, &[repair]).await.unwrap();
-                (said("repaired", repaired), self.model.repair(*ordinal, *seen, plain, id, owner))
+                (said("repaired", repaired), self.model.repair((*ordinal, buyer), *seen, plain, id, owner))
             }
             Op::Lapse(hold) => {
                 let id = pick(*hold)?;

@@ -463,7 +463,7 @@ async fn block_and_unblock() {
 async fn repair() {
     let mut heard = Heard::of(include_str!("../lua/repair.lua"), &[]).await;
     let event = heard.event(&open_rules()).await;
-    let args = words(&[&0, &"", &"sold", &order(), &"", &AccountId::new(), &""]);
+    let args = words(&[&0, &"", &"sold", &order(), &"", &AccountId::new(), &"", &""]);
     assert_eq!(heard.says(event, &[], &args).await[2], "1");
     assert_eq!(heard.says(event, &[], &args).await, words(&[&"repaired", &"", &0]), "a repeat");
     heard.says(EventId::new(), &[], &args).await;

@@ -72,7 +72,7 @@ async fn what_was_refused_is_in_the_log_and_the_log_cannot_be_changed() {
     assert_eq!(what(&log), ["refused", "voided", "refused"]);
     assert_eq!((&log[0]["reason"], &log[2]["reason"]), (&json!("wrong_event"), &json!("void")));
     assert_eq!((&log[1]["reason"], &log[1]["by"]), (&json!("customer cancels"), &json!("A customer")));
-    let pg = &holdfast.app().pg;
+    let pg = &holdfast.owner();
     for harm in ["delete from ticket_log", "update ticket_log set reason = 'nothing'"] {
         let refused = sqlx::query(harm).execute(pg).await.expect_err("it is refused").to_string();
         assert!(refused.contains("never changed"), "{refused}");

@@ -11,6 +11,7 @@ local function look_again(hold, ordinal, now)
   redis.call('ZADD', DEADLINES, now + math.max(left, 1), hold)
 end
 
+-- Model: Sweep
 local function sweep_one(hold, record, now)
   local bare = {}
   for i, flag in ipairs(flags_of(record.ordinals)) do

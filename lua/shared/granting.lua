@@ -122,6 +122,7 @@ local function grant(ordinals)
     consume(REPLACES, 'replaced')
     write_down('released', REPLACES, OWNER, old.ordinals)
   end
+  -- Model: FlagsLapse
   for _, ordinal in ipairs(ordinals) do redis.call('SET', FLAG .. ordinal, HOLD, 'PXAT', record.deadline) end
   set_bits(TAKEN, ordinals, 1)
   if waiting then set_bits(KEPT, ordinals, 0) end

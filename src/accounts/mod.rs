@@ -5,6 +5,7 @@
 mod manage;
 mod passwords;
 mod roles;
+mod sessions;
 mod store;
 mod tokens;
 mod voided;

@@ -15,6 +15,17 @@ pub enum EventState {
     Cancelled,
 }
 
+/// The columns of an [`Event`], by name: a migration may add others while statements that were prepared before it are in
+/// use, and those must not see them.
+macro_rules! event_columns {
+    () => {
+        "id, number, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at, sale_ends_at, currency,
+         max_per_customer, hold_seconds, orphan_rule, waitlist, offer_seconds, waitlist_cutoff_seconds, room_minutes,
+         waits, state, epoch, seats"
+    };
+}
+pub(super) use event_columns;
+
 /// One performance, without its chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {

@@ -212,6 +212,11 @@ pub struct Config {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
+    /// Seconds between saying at /readyz that this node goes and taking no more connections: as long as whoever stands before
+    /// it needs to notice. Until then it serves as ever.
+    #[arg(long, env = "DRAIN_SECONDS", default_value_t = 5)]
+    pub drain_seconds: u32,
+
     /// Seconds that a shutdown waits for requests in flight.
     #[arg(long, env = "SHUTDOWN_SECONDS", default_value_t = 20)]
     pub shutdown_seconds: u32,

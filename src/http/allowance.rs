@@ -72,10 +72,11 @@ impl Allowance {
         let memory = match (method.as_str(), route) {
             // Stripe's events carry an id of their own, and the inbox keeps it.
             // Coming to a waiting room again changes nothing.
-            (_, "/v1/webhooks/stripe" | "/v1/events/{id}/room" | PREVIEW) => Memory::Nowhere,
-            ("POST", "/v1/events/{id}/holds") => Memory::Redis,
             // What is gone is gone, however often it is let go.
-            ("DELETE", "/v1/holds/{id}") => Memory::Nowhere,
+            (_, "/v1/webhooks/stripe" | "/v1/events/{id}/room" | PREVIEW) | ("DELETE", "/v1/holds/{id}") => {
+                Memory::Nowhere
+            }
+            ("POST", "/v1/events/{id}/holds") => Memory::Redis,
             ("POST" | "PATCH" | "PUT" | "DELETE", route) if route.starts_with("/v1/") => Memory::Postgres,
             _ => Memory::Nowhere,
         };

@@ -121,6 +121,7 @@ impl Desk {
             if by_policy && !Cancellation::of(locked.state, has_started, 0).allowed {
                 return Err(OrdersError::TooLateToCancel);
             }
+            // Model: CallOff
             self.undo_sale(&mut tx, &mut locked, because).await?;
             letters::closed(&mut tx, &locked).await?;
             if let Some(rest) = refundable(&mut tx, &locked).await? {

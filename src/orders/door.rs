@@ -11,6 +11,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::log::{Actor, Because};
 use crate::orders::ticket_log::{self, About};
 use crate::proof::{self, Bug};
+use crate::seal::same;
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
 use crate::tickets::tidy;
@@ -207,7 +208,7 @@ fn refusal(shown: &Shown, now: &Admission) -> Option<(OrdersError, &'static str)
         return Some((OrdersError::TicketVoid, "void"));
     }
     // It was moved before it was shown, or between the look and the decision.
-    if shown.outdated || now.ticket.code != shown.code {
+    if shown.outdated || !same(now.ticket.code.as_bytes(), shown.code.as_bytes()) {
         return Some((OrdersError::TicketMoved, "moved"));
     }
     let at = now.ticket.checked_in_at.filter(|_| !proof::planted(Bug::TicketLetsInTwice))?;

@@ -27,6 +27,10 @@ use crate::tickets::Claim;
 /// How long the new seat is kept for the decision: well beyond what Postgres may take.
 const KEPT: Duration = Duration::from_secs(15);
 
+/// Hold ids of one call. One is used up in the time for which a seat is kept, so these outlast any outage that somebody
+/// waits for: a quarter of an hour.
+const TRIES: u8 = 60;
+
 /// Which ticket goes where.
 #[derive(Debug, Clone)]
 pub struct Move {
@@ -109,7 +113,8 @@ impl Desk {
         decided
     }
 
-    /// Keeps the new seat in Redis. A hold id that an earlier try of the same call has used up is followed by another.
+    /// Keeps the new seat in Redis. A hold id that an earlier try of the same call has used up is followed by the next,
+    /// which is the same for every repeat: the seat may still be kept under it by a try that was never answered.
     async fn keep(
         &self,
         ask: &Move,
@@ -118,8 +123,8 @@ impl Desk {
         among: Range<Ordinal>,
     ) -> Result<(HoldId, Ordinal), OrdersError> {
         let (event, owner, order) = (ask.event, now.owner, now.order_id);
-        for seed in [ask.operation, Uuid::now_v7()] {
-            let hold = HoldId::of(chart.event_number(), seed);
+        for nth in 0..TRIES {
+            let hold = HoldId::of(chart.event_number(), seed_of(ask.operation, nth));
             let place = Place { event, hold, owner, order, among: among.clone() };
             return match self.seats.keep_place(&place, KEPT).await {
                 Ok(seat) => Ok((hold, seat)),
@@ -222,6 +227,13 @@ impl Desk {
             tracing::warn!(%error, ticket.id = %ask.ticket, "a seat that was kept for a move waits for its deadline");
         }
     }
+}
+
+/// What the nth hold of a call is named after. The last four bytes are its event's.
+fn seed_of(operation: Uuid, nth: u8) -> Uuid {
+    let mut bytes = operation.into_bytes();
+    bytes[11] ^= nth;
+    Uuid::from_bytes(bytes)
 }
 
 /// Where the ticket may go, as ordinals.

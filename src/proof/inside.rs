@@ -1,6 +1,7 @@
 //! What a test build does with the words in its environment.
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +15,8 @@ use super::{Bug, Side, Step};
 
 /// Where to stop: [`Stop`] as it prints itself.
 pub const STOP_AT: &str = "HOLDFAST_STOP_AT";
+/// A file without which it does not stop: a test makes it when its story has come so far.
+pub const ARMED_BY: &str = "HOLDFAST_STOP_ARMED_BY";
 /// Which guard to take away.
 pub const BUG: &str = "HOLDFAST_BUG";
 
@@ -105,7 +108,7 @@ fn reach(step: Step, side: Side) {
             .map(|text| text.parse().unwrap_or_else(|error| panic!("{STOP_AT}={text}: {error}")))
     });
     let Some(asked) = asked else { return };
-    if asked.step != step || asked.side != side {
+    if asked.step != step || asked.side != side || !is_armed() {
         return;
     }
     if REACHED.fetch_add(1, Ordering::SeqCst) + 1 == asked.nth {
@@ -116,6 +119,12 @@ fn reach(step: Step, side: Side) {
         // Every thread of this process stops here, in the middle of whatever it does.
         kill_process(getpid(), signal).expect("one may always stop oneself");
     }
+}
+
+fn is_armed() -> bool {
+    static ARM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let arm = ARM.get_or_init(|| env::var_os(ARMED_BY).map(PathBuf::from));
+    arm.as_ref().is_none_or(|file| file.exists())
 }
 
 pub fn planted(bug: Bug) -> bool {

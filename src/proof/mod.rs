@@ -75,6 +75,8 @@ pub enum Step {
     CollectNotes,
     /// Another system: it is told.
     Deliver,
+    /// Postgres: the next migration.
+    Migrate,
 }
 
 /// A guard that can be taken away, to see which test notices.
@@ -152,7 +154,7 @@ pub enum Bug {
 }
 
 impl Step {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Hold,
         Self::BeginOnce,
         Self::Claims,
@@ -186,6 +188,7 @@ impl Step {
         Self::MarkLetter,
         Self::CollectNotes,
         Self::Deliver,
+        Self::Migrate,
     ];
 }
 
@@ -255,7 +258,7 @@ pub enum Side {
 }
 
 #[cfg(feature = "proof")]
-pub use self::inside::{BUG, Fate, STOP_AT, Stop};
+pub use self::inside::{ARMED_BY, BUG, Fate, STOP_AT, Stop};
 
 #[cfg(not(feature = "proof"))]
 mod inside {

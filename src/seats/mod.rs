@@ -21,6 +21,7 @@ mod reply;
 mod room;
 mod scripts;
 mod sweep;
+mod trust;
 mod watch;
 mod written;
 

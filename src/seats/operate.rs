@@ -50,6 +50,8 @@ pub struct Repair {
     pub ordinal: Ordinal,
     /// The flag as it was read; `None` where there was none.
     pub seen: Option<String>,
+    /// Whose purchase that flag shows, when it shows one: their count goes down with it.
+    pub buyer: Option<AccountId>,
     pub truth: Truth,
 }
 
@@ -121,6 +123,7 @@ impl Engine {
                 let (truth, order, hold, owner, ttl) = repair.truth.parts();
                 call.arg(repair.ordinal).arg(repair.seen.as_deref().unwrap_or_default());
                 call.arg(truth).arg(order).arg(hold).arg(owner).arg(ttl);
+                call.arg(repair.buyer.map(|buyer| buyer.to_string()).unwrap_or_default());
             }
             let reply = self.run(call).await?;
             match reply.code() {

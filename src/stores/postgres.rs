@@ -15,6 +15,10 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// With the time to reach Redis it stays below the two seconds in which every call answers.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// The longest that work over a whole event may take: as long as a statement may run. A stadium's claims are read in well
+/// below a second.
+const LENGTH: Duration = Duration::from_secs(10);
+
 /// Opens the pool. Nothing is connected yet: a database that is away is an outage, not a failed start.
 ///
 /// # Errors
@@ -49,6 +53,17 @@ pub enum Outage {
 /// [`Outage::Late`] when time is up.
 pub async fn within<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Outage::Late.into()),
+    }
+}
+
+/// Runs a piece of background work that reads a whole event, for which nobody waits at a browser.
+///
+/// # Errors
+/// [`Outage::Late`] when time is up.
+pub async fn at_length<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match tokio::time::timeout(LENGTH, work).await {
         Ok(done) => done,
         Err(_) => Err(Outage::Late.into()),
     }

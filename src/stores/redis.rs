@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterConfig;
 use redis::cluster_async::ClusterConnection;
 use redis::{
@@ -14,6 +14,7 @@ use redis::{
 };
 
 use super::sentinel::Sentinel;
+use super::single::Single;
 
 /// To open a connection. With one answer and one repeat it stays below two seconds.
 pub(super) const CONNECT: Duration = Duration::from_millis(500);
@@ -41,8 +42,12 @@ pub enum Blocking {
 }
 
 #[derive(Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it a handle, and a box would be one more step to each command"
+)]
 enum Wire {
-    Single(ConnectionManager),
+    Single(Single),
     Sentinel(Sentinel),
     Cluster(ClusterConnection),
 }
@@ -77,14 +82,8 @@ impl Redis {
 
     fn single(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
-        // No retries while connecting: a caller must hear of an outage before its patience ends, and the
-        // next command tries again.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self { wire: Wire::Single(manager), plan: Plan::Single(Box::new(client)) })
+        let wire = Wire::Single(Single::new(client.clone())?);
+        Ok(Self { wire, plan: Plan::Single(Box::new(client)) })
     }
 
     fn sentinel(rest: &str, tls: bool) -> Result<Self, RedisError> {

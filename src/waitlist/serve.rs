@@ -12,7 +12,7 @@ use super::join::shut_the_door;
 use super::wish::Wish;
 use super::{Waitlist, WaitlistError};
 use crate::catalog::{Chart, Event};
-use crate::ids::{EventId, HoldId};
+use crate::ids::{EntryId, EventId, HoldId};
 use crate::proof::{self, Step};
 use crate::seats::{News, OfferAsk, Offered, Passed, Places, SeatsError};
 use crate::stores::postgres::within;
@@ -84,6 +84,7 @@ impl Waitlist {
         let mut offered = 0;
         for _ in 0..RESTARTS {
             // The news is read before the list is: whatever comes afterwards is a change.
+            // Model: ReadNews
             let news = self.seats.news(id).await?;
             if attention.knows(id, news) {
                 return Ok(offered);
@@ -148,6 +149,7 @@ impl Waitlist {
         within(async {
             let mut tx = self.pg.begin().await?;
             shut_the_door(&mut tx, event).await?;
+            // Model: ReadList
             let parties = sqlx::query_as(
                 "select id, event_id, account_id, quantity, section, category, max_price, tries, passed_over
                    from waitlist where event_id = $1 and state = 'waiting' order by place",
@@ -167,6 +169,7 @@ impl Waitlist {
             let mut tx = self.pg.begin().await?;
             shut_the_door(&mut tx, event).await?;
             sqlx::query(
+                // Model: AllServed
                 "update events set waits = false
                   where id = $1 and not exists (select from waitlist where event_id = $1 and state = 'waiting')",
             )
@@ -227,6 +230,7 @@ impl Waitlist {
         if offered == Offered::Over {
             // It was granted once and its time ran out before anybody wrote it down: the next try has another name.
             within(async {
+                // Model: NameAnother
                 sqlx::query("update waitlist set tries = tries + 1 where id = $1 and tries = $2 and state = 'waiting'")
                     .bind(party.id)
                     .bind(party.tries)
@@ -268,7 +272,7 @@ impl Waitlist {
         loop {
             let closed = within(async {
                 let mut tx = self.pg.begin().await?;
-                let parties: Vec<(crate::ids::EntryId,)> = sqlx::query_as(
+                let parties: Vec<(EntryId,)> = sqlx::query_as(
                     "select id from waitlist where event_id = $1 and state = 'waiting' order by place limit $2 for update",
                 )
                 .bind(event)
@@ -310,4 +314,10 @@ fn hold_for(event: &Event, party: &Party) -> HoldId {
     let mut bytes = party.id.0.into_bytes();
     bytes[11] ^= u8::try_from(party.tries % 256).unwrap_or(0);
     HoldId::of(event.number, Uuid::from_bytes(bytes))
+}
+
+/// Whether this hold is of any try to serve this party.
+pub(super) fn is_for(hold: HoldId, party: EntryId) -> bool {
+    // What neither a try nor the event's number has changed.
+    hold.0.as_bytes()[..11] == party.0.as_bytes()[..11]
 }

@@ -5,6 +5,7 @@ mod a_node_lacks_something;
 mod a_shard_takes_only_its_own_events;
 mod chaos;
 mod clocks_are_wrong;
+mod crash_matrix;
 mod slots_move_in_a_sale;
 mod stand;
 mod the_stand_stands;

@@ -84,7 +84,7 @@ impl Model {
         u32::try_from(self.seats.len()).unwrap()
     }
 
-    fn at(&self, ordinal: u32) -> Seat {
+    pub fn at(&self, ordinal: u32) -> Seat {
         self.seats[ordinal as usize]
     }
 
@@ -471,7 +471,15 @@ impl Model {
     }
 
     /// `seen` says whether the flag was still what the caller had read.
-    pub fn repair(&mut self, ordinal: u32, seen: bool, truth: Truth, order: Id, owner: Id) -> String {
+    /// `buyer` is whose purchase stands there.
+    pub fn repair(
+        &mut self,
+        (ordinal, buyer): (u32, Option<Id>),
+        seen: bool,
+        truth: Truth,
+        order: Id,
+        owner: Id,
+    ) -> String {
         let now = self.at(ordinal);
         let should = match truth {
             Truth::Free => Seat::Free,
@@ -488,6 +496,9 @@ impl Model {
         }
         if let Seat::Held(loser) = now {
             self.take_from(loser, ordinal);
+        }
+        if let Some(buyer) = buyer.filter(|_| now != should) {
+            self.count(buyer, -1);
         }
         match truth {
             Truth::Sold { owner, .. } => self.count(owner, 1),

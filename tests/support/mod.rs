@@ -3,6 +3,7 @@
 //! A test starts a node (or two), people act on it over HTTP, and the test looks at what they see and at what the
 //! stores have. Nothing here sleeps to let things settle: `eventually` asks until it is so, within a bound.
 
+pub mod backups;
 pub mod browser;
 mod client;
 mod holdfast;
@@ -12,7 +13,9 @@ pub mod papers;
 pub mod post;
 pub mod qr;
 pub mod receiver;
+pub mod rush;
 pub mod servers;
+pub mod stadium;
 pub mod visits;
 pub mod waiting;
 

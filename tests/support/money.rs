@@ -53,6 +53,10 @@ impl Holdfast {
         self.faults(json!({ "webhooks": { "drop": true } })).await;
     }
 
+    pub async fn refunds_are_pending_and_webhooks_lost(&self) {
+        self.faults(json!({ "refunds": "pending", "webhooks": { "drop": true } })).await;
+    }
+
     pub async fn refunds_are_pending(&self) {
         self.faults(json!({ "refunds": "pending" })).await;
     }
@@ -107,6 +111,12 @@ impl Holdfast {
                 self.stripe().post(&path, json!({ "outcome": "succeeded" })).await.expect(200);
             }
         }
+    }
+
+    /// Somebody gives all of it back at Stripe's own dashboard.
+    pub async fn gives_back_at_stripe(&self, order: &Value) {
+        let intent = self.intent_id(order).await;
+        self.stripe().post_form("/v1/refunds", &[("payment_intent", &intent)]).await.expect(200);
     }
 
     /// The customer is charged another amount than the order's.
@@ -185,7 +195,7 @@ impl Holdfast {
 
     /// Postgres forgets the order, as after a failover to a standby that had not heard of it.
     pub async fn loses_all_trace_of(&self, order: &Value) {
-        let mut tx = self.app().pg.begin().await.expect("a transaction");
+        let mut tx = self.owner().begin().await.expect("a transaction");
         for statement in [
             "delete from outbox where order_id = $1::uuid",
             "delete from order_log where order_id = $1::uuid",

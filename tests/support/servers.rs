@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use holdfast::local::{Stack, StackSettings};
-use holdfast::stores::postgres;
 use tokio::sync::OnceCell;
 
 /// The database that each test's own is a copy of.
@@ -65,9 +64,7 @@ pub async fn start(durable: bool) -> Stack {
     };
     let stack = Stack::start(&settings).await.expect("the servers start");
     stack.create_database(TEMPLATE, None).await.expect("a database");
-    let pg = postgres::pool(&stack.database_url(TEMPLATE), 1).expect("an address");
-    postgres::MIGRATIONS.run(&pg).await.expect("the migrations run");
-    pg.close().await;
+    stack.prepare_database(TEMPLATE).await.expect("the migrations run");
     stack
 }
 
@@ -94,11 +91,11 @@ pub fn belongs_to_the_living(run: &Path) -> bool {
     !pid.is_empty() && Path::new("/proc").join(pid).exists()
 }
 
-/// A database of one's own.
+/// A database of one's own: its address for a node, which is not its owner.
 pub async fn database(stack: &Stack) -> String {
     let name = format!("test_{}", numbers().fetch_add(1, Ordering::Relaxed));
     stack.create_database(&name, Some(TEMPLATE)).await.expect("a database");
-    stack.database_url(&name)
+    stack.service_url(&name)
 }
 
 /// A key space of one's own.

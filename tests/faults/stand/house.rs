@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use holdfast::ids::AccountId;
 use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
-use holdfast::stores::postgres;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -57,9 +56,8 @@ impl House {
         change: impl FnOnce(NodeSettings) -> NodeSettings,
     ) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        database.create(name, None).await;
-        let pg = postgres::pool(&database.direct_url(name), 1).expect("an address");
-        postgres::MIGRATIONS.run(&pg).await.expect("the migrations run");
+        database.create_migrated(name).await;
+        let pg = database.look_on(name, 1);
         let organiser = AccountId::new();
         account(&pg, organiser, "organiser").await;
         pg.close().await;
@@ -114,7 +112,7 @@ impl House {
 
     /// A look at the database past every wire.
     pub fn pg(&self, database: &Database) -> PgPool {
-        postgres::pool(&database.direct_url(&self.name), 2).expect("an address")
+        database.look_on(&self.name, 2)
     }
 
     pub fn organiser(&self) -> Person {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -85,6 +85,11 @@ impl Node {
         self.process.runs()
     }
 
+    /// How it ended, once it has without our doing.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.ended()
+    }
+
     pub fn is_frozen(&self) -> bool {
         self.process.is_frozen()
     }
@@ -104,6 +109,11 @@ impl Node {
     /// Asks it to end as a supervisor does, and waits until it has.
     pub fn stop(&mut self) {
         self.process.stop(Signal::TERM);
+    }
+
+    /// A supervisor's polite word, without waiting for what comes of it.
+    pub fn is_asked_to_end(&self) {
+        self.process.signal(Signal::TERM);
     }
 
     pub fn last_words(&self) -> String {

@@ -1,7 +1,7 @@
 //! A server that can be killed, frozen and started again.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use holdfast::local::server::{RunAs, Server};
 use rustix::process::{Signal, kill_process_group};
@@ -37,6 +37,11 @@ impl Process {
             Some(server) => matches!(server.ended(), Ok(None)),
             None => false,
         }
+    }
+
+    /// How it ended, once it has by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.running.as_mut().and_then(|server| server.ended().ok().flatten())
     }
 
     /// Like a power cut, also when it is frozen.

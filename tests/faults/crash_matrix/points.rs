@@ -1,0 +1,178 @@
+//! The table: which story reaches which step, and which row of the catalogue of faults each side of it is.
+
+use holdfast::proof::{Side, Step};
+
+use super::stories::Story;
+
+/// A story in which a node stops at a step, at the so-many-th time that it gets there.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub story: Story,
+    pub nth: u32,
+    /// What people must have come to before it counts; empty: it counts from the beginning.
+    pub during: &'static str,
+}
+
+const fn first(story: Story) -> Plan {
+    Plan { story, nth: 1, during: "" }
+}
+
+const fn at(story: Story, nth: u32, during: &'static str) -> Plan {
+    Plan { story, nth, during }
+}
+
+/// Every story that a step is stopped in. The first plays on every topology, the others on a Redis alone.
+///
+/// A step without a story does not compile.
+pub fn plans(step: Step) -> &'static [Plan] {
+    use Story::{
+        BuysASeat, CallsItOff, CallsItOffAndLeaves, CallsOffUnpaid, HouseCancels, IsDeclined,
+        LetsAnOfferLapse, MovesATicket, MovesATicketAndLeaves, OpensASale, OpensASaleAndLeaves, PaysTooLate,
+        PaysTooLateForAHeldSeat, RebuildsThePicture, WaitsForASeat, WalksAway,
+    };
+    match step {
+        Step::Hold => const { &[at(BuysASeat, 1, "holds"), first(WalksAway)] },
+        Step::BeginOnce => const { &[at(BuysASeat, 1, "checks out"), at(WalksAway, 1, "checks out")] },
+        Step::Claims => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
+        Step::Pin => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
+        Step::OpenIntent => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
+        Step::StoreIntent => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
+        Step::KeepAnswer => {
+            const { &[at(BuysASeat, 1, "checks out"), at(BuysASeat, 1, "holds"), at(WalksAway, 1, "checks out")] }
+        }
+        Step::Inbox => const { &[first(BuysASeat), first(IsDeclined)] },
+        Step::FetchIntent => const { &[first(BuysASeat), first(IsDeclined)] },
+        Step::TakeAgain => const { &[first(PaysTooLate), first(PaysTooLateForAHeldSeat)] },
+        Step::Decide => const { &[first(BuysASeat), first(PaysTooLate), first(PaysTooLateForAHeldSeat)] },
+        Step::Show => {
+            const {
+                &[
+                    first(BuysASeat),
+                    first(WalksAway),
+                    first(CallsOffUnpaid),
+                    at(CallsItOff, 1, "calls it off"),
+                ]
+            }
+        }
+        Step::CloseOutbox => const { &[first(BuysASeat), first(WalksAway)] },
+        Step::CloseInbox => const { &[first(BuysASeat), first(IsDeclined)] },
+        Step::BeginClosing => const { &[first(WalksAway), first(CallsOffUnpaid), first(IsDeclined)] },
+        Step::CancelIntent => const { &[first(WalksAway), first(CallsOffUnpaid), first(IsDeclined)] },
+        Step::FinishClosing => const { &[first(WalksAway), first(CallsOffUnpaid), first(IsDeclined)] },
+        Step::CallOff => const { &[first(CallsItOff), first(CallsItOffAndLeaves), first(HouseCancels)] },
+        Step::SendRefund => {
+            const { &[first(CallsItOff), first(PaysTooLateForAHeldSeat), first(HouseCancels)] }
+        }
+        Step::RecordRefund => const { &[first(CallsItOff), first(PaysTooLateForAHeldSeat)] },
+        Step::GrantOffer => const { &[first(WaitsForASeat), at(LetsAnOfferLapse, 2, "")] },
+        Step::NoteOffer => const { &[first(WaitsForASeat), at(LetsAnOfferLapse, 2, "")] },
+        Step::LapseOffer => const { &[first(LetsAnOfferLapse)] },
+        // First with somebody on the list, then with nobody left.
+        Step::LetGo => {
+            const { &[at(WaitsForASeat, 1, "calls it off"), first(WaitsForASeat), first(LetsAnOfferLapse)] }
+        }
+        Step::RaiseEpoch => {
+            const {
+                &[
+                    at(OpensASale, 1, "opens"),
+                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    first(OpensASaleAndLeaves),
+                ]
+            }
+        }
+        // The hall of the rebuild has two parts: it stops with half of it there.
+        Step::LoadPart => {
+            const {
+                &[
+                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    at(OpensASale, 1, "opens"),
+                    first(OpensASaleAndLeaves),
+                ]
+            }
+        }
+        Step::LoadMarker => {
+            const {
+                &[
+                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    at(OpensASale, 1, "opens"),
+                    first(OpensASaleAndLeaves),
+                ]
+            }
+        }
+        Step::KeepSeat => const { &[at(MovesATicket, 1, "moves"), first(MovesATicketAndLeaves)] },
+        Step::Move => const { &[at(MovesATicket, 1, "moves"), first(MovesATicketAndLeaves)] },
+        Step::SendLetter => const { &[first(BuysASeat)] },
+        Step::MarkLetter => const { &[first(BuysASeat)] },
+        Step::CollectNotes => const { &[first(BuysASeat)] },
+        Step::Deliver => const { &[first(BuysASeat)] },
+        // `holdfast migrate` is a process of its own, and so are its cells.
+        Step::Migrate => &[],
+    }
+}
+
+/// The rows of the catalogue that this point is, by their numbers there.
+pub fn rows(step: Step, side: Side) -> &'static [u8] {
+    use Side::{After, Before};
+    match (step, side) {
+        (Step::Hold | Step::BeginOnce, Before) => &[1],
+        (Step::Hold, After) => &[2],
+        (Step::Claims, After) | (Step::Pin, Before) => &[3],
+        (Step::OpenIntent, After) => &[4],
+        (Step::StoreIntent, Before) => &[4, 5],
+        (Step::StoreIntent, After) | (Step::KeepAnswer, Before) => &[6],
+        (Step::Inbox, Before) => &[7],
+        (Step::Inbox, After) | (Step::FetchIntent, Before) => &[8],
+        (Step::Decide, Before) => &[9],
+        (Step::Decide, After) => &[10, 12],
+        (Step::Show, After) | (Step::CloseOutbox, Before) => &[11],
+        (Step::SendRefund, Before) => &[12],
+        (Step::SendRefund, After) => &[13],
+        (Step::RecordRefund, Before) => &[13, 14],
+        (Step::CancelIntent, After) | (Step::FinishClosing, Before) => &[15],
+        (Step::FinishClosing, After) | (Step::Show, Before) => &[16],
+        (Step::NoteOffer, After) => &[17],
+        (Step::CallOff, After) => &[18],
+        (Step::SendLetter, After) | (Step::MarkLetter, Before) => &[19],
+        (Step::LoadPart, After) | (Step::LoadMarker, Before) => &[20],
+        (Step::Migrate, Before | After) => &[21],
+        // Named later than the catalogue was written.
+        (
+            Step::BeginOnce
+            | Step::Pin
+            | Step::KeepAnswer
+            | Step::FetchIntent
+            | Step::CloseOutbox
+            | Step::RecordRefund
+            | Step::MarkLetter
+            | Step::LoadMarker,
+            After,
+        )
+        | (
+            Step::Claims
+            | Step::OpenIntent
+            | Step::CancelIntent
+            | Step::NoteOffer
+            | Step::CallOff
+            | Step::SendLetter
+            | Step::LoadPart,
+            Before,
+        )
+        | (
+            Step::TakeAgain
+            | Step::CloseInbox
+            | Step::BeginClosing
+            | Step::GrantOffer
+            | Step::LapseOffer
+            | Step::LetGo
+            | Step::RaiseEpoch
+            | Step::KeepSeat
+            | Step::Move
+            | Step::CollectNotes
+            | Step::Deliver,
+            Before | After,
+        ) => &[],
+    }
+}
+
+/// Row 22, a graceful stop, is not a point but all of them: each is stopped at politely, too.
+pub const GRACEFUL_STOP: u8 = 22;

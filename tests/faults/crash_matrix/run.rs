@@ -1,0 +1,81 @@
+//! Plays many cells side by side, and says what came of them.
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::A_CORE;
+use super::cell::{Cell, Disaster, Outcome};
+use super::stage::Stand;
+
+/// Only cells whose name contains this are played: `HOLDFAST_CELLS=note_offer:after script/test crash_matrix`.
+const ONLY: &str = "HOLDFAST_CELLS";
+
+struct Played {
+    cell: Cell,
+    took: Duration,
+    outcome: Result<Outcome, String>,
+    logs: Arc<OnceLock<PathBuf>>,
+}
+
+/// Plays all cells, some at a time; fails with a line for each that went wrong.
+pub async fn play(title: &str, stand: &Arc<Stand>, mut cells: Vec<Cell>) -> Vec<Outcome> {
+    if let Ok(only) = std::env::var(ONLY) {
+        cells.retain(|cell| cell.name().contains(&only));
+    }
+    // Whoever waits longest begins first, so that nobody is waited for at the end.
+    cells.sort_by_key(|cell| std::cmp::Reverse(cell.wait()));
+    let (began, count) = (Instant::now(), cells.len());
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let slots = Arc::new(Semaphore::new(cores * A_CORE));
+    let mut playing = JoinSet::new();
+    for (number, cell) in (1..).zip(cells) {
+        let (slots, stand) = (Arc::clone(&slots), Arc::clone(stand));
+        playing.spawn(async move {
+            let _slot = slots.acquire_owned().await.expect("nobody closes it");
+            let (began, logs) = (Instant::now(), Arc::new(OnceLock::new()));
+            let stand =
+                if cell.disaster == Disaster::RedisIsLost { stand.with_own_redis().await } else { stand };
+            // A thread of its own, so that one that goes wrong takes nobody with it.
+            let (runtime, seen) = (Handle::current(), Arc::clone(&logs));
+            let playing = spawn_blocking(move || runtime.block_on(cell.play(stand, number, seen)));
+            let played = playing.await;
+            let outcome = played.map_err(|error| words_of(error.into_panic()));
+            Played { cell, took: began.elapsed(), outcome, logs }
+        });
+    }
+    let mut all = Vec::new();
+    let mut report = String::new();
+    while let Some(played) = playing.join_next().await {
+        let Played { cell, took, outcome, logs } = played.expect("what went wrong was caught");
+        let (name, took) = (cell.name(), took.as_secs_f64());
+        match &outcome {
+            Ok(Outcome { during, .. }) => println!("{took:>6.1} s  {name}, {during}"),
+            Err(error) => {
+                let logs = logs.get().cloned().unwrap_or_default();
+                println!("{took:>6.1} s  FAILED  {name}");
+                let _ = writeln!(report, "{name} (see {}):\n    {error}\n", logs.display());
+            }
+        }
+        all.push(outcome);
+    }
+    let failed = all.iter().filter(|outcome| outcome.is_err()).count();
+    println!("{title}: {count} cells, {failed} failed, {:.0} s", began.elapsed().as_secs_f64());
+    assert!(report.is_empty(), "{failed} of {count} cells of {title} went wrong:\n{report}");
+    all.into_iter().filter_map(Result::ok).collect()
+}
+
+fn words_of(panic: Box<dyn std::any::Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(other) => {
+            other.downcast::<&str>().map_or_else(|_| "it panicked".to_owned(), |text| (*text).to_owned())
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Stories of those who wait for a seat that is sold.
+
+use serde_json::{Value, json};
+
+use super::{Ending, hall, id};
+use crate::crash_matrix::stage::{Stage, eventually};
+use crate::stand::Person;
+
+pub const SEAT: &str = "stalls-1-1";
+
+pub async fn waits_for_a_seat(stage: &Stage) -> Ending {
+    let (event, ada, order) = sold_out(stage).await;
+    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let first = joins(stage, &ben, &event).await;
+    let second = joins(stage, &cleo, &event).await;
+    gives_back(stage, &ada, &order).await;
+    let theirs = takes_up(stage, &ben, &first).await;
+    let still = entry(stage, &cleo, &second).await;
+    assert_eq!((&still["status"], &still["position"]), (&json!("waiting"), &json!(1)), "{still}");
+    stage.act("the last one leaves");
+    let path = format!("/v1/waitlist/{}", id(&second));
+    let left = stage.call(&cleo, "DELETE", &path, None).await;
+    assert_eq!(left.status, 204, "{}", left.body);
+    let order = stage.sees(&ada, &order, "refunded").await;
+    Ending::of(&event).sold(SEAT).order(&ada, &order, "refunded").order(&ben, &theirs, "confirmed")
+}
+
+pub async fn lets_an_offer_lapse(stage: &Stage) -> Ending {
+    let (event, ada, order) = sold_out(stage).await;
+    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let first = joins(stage, &ben, &event).await;
+    let second = joins(stage, &cleo, &event).await;
+    gives_back(stage, &ada, &order).await;
+    stage.act("nobody answers");
+    let theirs = takes_up(stage, &cleo, &second).await;
+    let gone = entry(stage, &ben, &first).await;
+    assert_eq!(gone["status"], "lapsed", "{gone}");
+    let order = stage.sees(&ada, &order, "refunded").await;
+    Ending::of(&event).sold(SEAT).order(&ada, &order, "refunded").order(&cleo, &theirs, "confirmed")
+}
+
+/// An event of one seat, and who has it.
+pub async fn sold_out(stage: &Stage) -> (Value, Person, Value) {
+    let event = stage.opens(hall(1)).await;
+    let ada = stage.customer().await;
+    let order = stage.buys(&ada, &event, SEAT).await;
+    (event, ada, order)
+}
+
+pub async fn joins(stage: &Stage, who: &Person, event: &Value) -> Value {
+    stage.act("joins the list");
+    let path = format!("/v1/events/{}/waitlist", id(event));
+    let entry = stage.call(who, "POST", &path, json!({ "quantity": 1 })).await;
+    assert_eq!(entry.status, 201, "{}", entry.body);
+    entry.body
+}
+
+async fn gives_back(stage: &Stage, who: &Person, order: &Value) {
+    stage.act("calls it off");
+    let path = format!("/v1/orders/{}/cancel", id(order));
+    let answer = stage.call(who, "POST", &path, json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+async fn entry(stage: &Stage, who: &Person, entry: &Value) -> Value {
+    let list = stage.get(who, "/v1/waitlist").await;
+    let mut items = list["items"].as_array().expect("a list").iter();
+    items.find(|item| item["id"] == entry["id"]).expect("one's own entry").clone()
+}
+
+/// Waits to be offered the seat, and buys it at once.
+pub async fn takes_up(stage: &Stage, who: &Person, party: &Value) -> Value {
+    let order = eventually("an offer can be checked out", async || {
+        let now = entry(stage, who, party).await;
+        assert!(now["status"] == "waiting" || now["status"] == "offered", "{now}");
+        let hold = now["offer"]["hold_id"].as_str()?;
+        stage.act("takes the offer up");
+        let order = stage.call(who, "POST", "/v1/orders", json!({ "hold_id": hold })).await;
+        if order.status != 201 {
+            // A Redis that was lost in between has the offer again when its picture is rebuilt.
+            assert!(stage.forgets, "an offer that stands can be taken up: {}", order.body);
+            return None;
+        }
+        Some(order.body)
+    })
+    .await;
+    stage.pays(&order);
+    stage.sees(who, &order, "confirmed").await
+}

@@ -1,0 +1,81 @@
+//! A node dies between granting seats to a waiting party and writing that down, and the party leaves before anybody else
+//! looks: nobody knows of the offer but Redis. The seats must not wait for the end of an offer that nobody can take.
+
+use std::time::{Duration, Instant};
+
+use holdfast::proof::{Fate, STOP_AT, Side, Step, Stop};
+use serde_json::Value;
+
+use super::afterwards::all_is_as_promised;
+use super::stage::{Stage, Stand, eventually};
+use super::stories::{Ending, id, waiting};
+use crate::stand::{Node, Topology};
+
+/// As long as an offer lasts by default; whoever waits must not have to wait for its end.
+const OFFER_SECONDS: u64 = 1800;
+/// Two passes of the reconciler, and a busy machine's share.
+const SOON: Duration = Duration::from_secs(40);
+
+const UNSEEN: [(Step, Side); 2] = [(Step::GrantOffer, Side::After), (Step::NoteOffer, Side::Before)];
+
+/// A sold-out event whose only seat comes back, two parties that wait for it, and the first leaves in the one moment.
+async fn leaves_unseen(number: u32, (step, side): (Step, Side), somebody_waits: bool) {
+    let stand = Stand::start(Topology::Single).await;
+    let settings = |settings: crate::stand::NodeSettings| settings.with("OFFER_SECONDS", OFFER_SECONDS);
+    let stage = Stage::open(&stand, "house", number, (false, ""), settings).await;
+    let stop = Stop { step, side, fate: Fate::Die, nth: 1 };
+    let mut victim =
+        Node::new(&stage.house.folder, "victim", stage.house.settings.clone().with(STOP_AT, stop));
+    victim.start().await;
+    stage.house.is_served_by(&[&victim]).await;
+
+    let (event, ada, order) = waiting::sold_out(&stage).await;
+    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let first = waiting::joins(&stage, &ben, &event).await;
+    let second = if somebody_waits { Some(waiting::joins(&stage, &cleo, &event).await) } else { None };
+    let path = format!("/v1/orders/{}/cancel", id(&order));
+    stage.call_once(&ada, "POST", &path, serde_json::json!({})).await;
+    eventually("the node is dead", async || (!victim.runs()).then_some(())).await;
+    leaves(&stage, &first).await;
+
+    let mut rescuer = Node::new(&stage.house.folder, "rescuer", stage.house.settings.clone());
+    rescuer.start().await;
+    stage.house.is_served_by(&[&rescuer]).await;
+    let back = Instant::now();
+    let theirs = match &second {
+        Some(second) => waiting::takes_up(&stage, &cleo, second).await,
+        None => stage.gets(&cleo, &event, waiting::SEAT).await,
+    };
+    let took = back.elapsed();
+    assert!(took < SOON, "{stop}: the seat came back after {took:?}, see {}", stage.logs().display());
+    let order = stage.sees(&ada, &order, "refunded").await;
+    let ending = Ending::of(&event).sold(waiting::SEAT).order(&ada, &order, "refunded");
+    all_is_as_promised(&stage, &ending.order(&cleo, &theirs, "confirmed")).await;
+    rescuer.kill();
+}
+
+/// As a node does it that hears of it in this moment, and that dies right afterwards.
+async fn leaves(stage: &Stage, party: &Value) {
+    let mut tx = stage.pg.begin().await.expect("a transaction");
+    for statement in [
+        "insert into waitlist_log (event_id, entry_id, step, from_state, to_state, cause, actor)
+         select event_id, id, 2, 'waiting', 'left', 'leaves', account_id::text from waitlist where id = $1::uuid",
+        "update waitlist set state = 'left' where id = $1::uuid and state = 'waiting'",
+    ] {
+        let done = sqlx::query(statement).bind(id(party)).execute(&mut *tx).await.expect("a change");
+        assert_eq!(done.rows_affected(), 1, "it still waited");
+    }
+    tx.commit().await.expect("committed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_was_granted_to_a_party_that_left_goes_to_the_next() {
+    for (number, point) in (1..).zip(UNSEEN) {
+        leaves_unseen(number, point, true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_was_granted_to_the_last_party_that_left_goes_to_the_public() {
+    leaves_unseen(1, UNSEEN[0], false).await;
+}
