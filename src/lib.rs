@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod lines;
 pub mod local;
 pub mod mail;
 pub mod mailbox;

@@ -117,7 +117,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let outcome = runtime.block_on(run(cli.command));
+    telemetry::finish_logging();
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("holdfast: {error:#}");
@@ -140,7 +142,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     config.check_for_production()?;
-    telemetry::start_logging(config.log_format);
+    telemetry::start_logging(config.log_format)?;
     let listener = TcpListener::bind(config.listen_addr)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen_addr))?;
@@ -181,7 +183,7 @@ async fn bring_up_to_date(wish: &Migrate) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(holdfast::config::LogFormat::Text);
+    telemetry::start_logging(holdfast::config::LogFormat::Text)?;
     let listener = TcpListener::bind(args.listen).await?;
     let settings = sandbox::SandboxSettings {
         secret_key: args.secret_key,

@@ -2,8 +2,8 @@
 //!
 //! Metrics belong to a node, not to the process, so that two nodes in one test count apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
+use crate::lines::{self, Lines};
 
 /// A metric told apart by one word: an outcome, a kind, an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -193,6 +194,7 @@ impl Metrics {
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
         register_recovery(&mut registry, m);
         registry.register("stripe_calls", "Calls to Stripe by outcome", m.stripe_calls.clone());
+        registry.register("log_lines_dropped", "Log lines that nobody took in time", lines::dropped());
         registry.register("letters", "Letters by what became of them", m.letters.clone());
         registry.register("letters_depth", "Letters that are still owed", m.letters_depth.clone());
         registry.register(
@@ -276,14 +278,30 @@ impl Default for Metrics {
     }
 }
 
+/// Where log lines of this process go, once logging has started.
+static LINES: OnceLock<Lines> = OnceLock::new();
+
 /// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default, in
 /// which a Redis client that tries again many times a second does not fill disks.
-pub fn start_logging(format: LogFormat) {
+///
+/// # Errors
+/// When the thread that writes cannot be started.
+pub fn start_logging(format: LogFormat) -> std::io::Result<()> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,redis=error"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let out = Lines::to(std::io::stderr())?;
+    let _ = LINES.set(out.clone());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || out.clone());
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Lets the last lines out before the process ends; whoever does not read them is not waited for.
+pub fn finish_logging() {
+    if let Some(lines) = LINES.get() {
+        lines.flush_in_time();
     }
 }

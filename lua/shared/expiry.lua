@@ -26,6 +26,7 @@ local function sweep_one(hold, record, now)
   for i, ordinal in ipairs(bare) do
     if taken[i] == 1 and sold[i] == 0 and kept[i] ~= 1 then freed[#freed + 1] = ordinal end
   end
+  can_write()
   come_free(freed)
   consume(hold, 'swept')
   count(record.owner, -#record.ordinals)

@@ -93,6 +93,7 @@ local function heal(ordinals)
     end
   end
   if #held + #sold + #blocked == 0 then return nil end
+  can_write()
   mark(held, 1, 0, 0)
   mark(sold, 1, 1, 0)
   mark(blocked, 1, 1, 1)
@@ -101,6 +102,7 @@ end
 
 -- The first write of a grant. Nothing from here on can refuse.
 local function grant(ordinals)
+  can_write()
   table.sort(ordinals)
   local record =
     {owner = OWNER, ordinals = ordinals, deadline = now + lasts, first = now, order = '', wish = WISH, span = span}

@@ -46,7 +46,7 @@ pub struct Dev {
 
 /// Opens for business until told to stop.
 pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(dev.config.log_format);
+    telemetry::start_logging(dev.config.log_format)?;
     let mut config = dev.config;
     let listener = TcpListener::bind(config.listen_addr)
         .await
@@ -181,7 +181,7 @@ fn greeting(app: &App, sandbox: Option<&Sandbox>, mailbox: Option<&Mailbox>, sta
 
 /// A node for one command: on the stores that were named, or on those of a `dev` that runs here.
 pub async fn app_for_a_command(mut config: Config) -> anyhow::Result<App> {
-    telemetry::start_logging(config.log_format);
+    telemetry::start_logging(config.log_format)?;
     if config.database_url.is_none() || config.redis_url.is_none() {
         let dir = std::env::var_os("HOLDFAST_DATA").map(PathBuf::from);
         let running = Stack::running(dir.as_deref()).context(

@@ -95,22 +95,26 @@ const UNKNOWN: &str = "unknown";
 const REFUSES: &str = "refuses our commands";
 /// What Postgres says to a role that was granted nothing.
 const NOT_PERMITTED: &str = "42501";
+/// It says no in many other words, too many connections among them.
+const NO_SUCH_TABLE: &str = "42P01";
 
 /// Whether Postgres answers, has what this build needs, and keeps the promises that are its own. One that is newer than this
 /// build is fine: migrations only add.
 async fn ask_postgres(pool: &PgPool) -> (&'static str, String, String) {
     let asked = async {
+        let (writes,): (bool,) =
+            sqlx::query_as("select current_setting('transaction_read_only') = 'off'").fetch_one(pool).await?;
         let applied: Vec<(i64,)> =
             sqlx::query_as("select version from _sqlx_migrations where success").fetch_all(pool).await?;
-        Ok((applied, guards::fallen(pool).await?))
+        Ok((if writes { OK } else { "may only be read" }, applied, guards::fallen(pool).await?))
     };
     match tokio::time::timeout(HELLO, asked).await {
-        Ok(Ok((applied, fallen))) => (OK, missing_of(&applied), without(&fallen)),
+        Ok(Ok((postgres, applied, fallen))) => (postgres, missing_of(&applied), without(&fallen)),
         Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NOT_PERMITTED) => {
             (OK, "may not be read: run holdfast migrate --grant-to".to_owned(), UNKNOWN.to_owned())
         }
         // It answered: the table of migrations is not there.
-        Ok(Err(sqlx::Error::Database(_))) => {
+        Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NO_SUCH_TABLE) => {
             (OK, "none are applied: run holdfast migrate".to_owned(), UNKNOWN.to_owned())
         }
         Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN.to_owned(), UNKNOWN.to_owned()),

@@ -75,6 +75,12 @@ impl Desk {
                 self.next_attempt(&wanted).await?;
                 return Err(failure.into());
             }
+            Err(failure @ PaymentsError::Refused { .. }) if failure.is_about_other_words() => {
+                // Another version of us asked under this key. Whatever was made then, nobody was told its secret.
+                tracing::error!(order.id = %order, "Stripe knows the key of this order with other words");
+                self.next_attempt(&wanted).await?;
+                return Err(PaymentsError::StoredFailure { call: "open", status: 400 }.into());
+            }
             Err(PaymentsError::Refused { message, .. }) => {
                 let why = Because::of(Actor::Stripe, "the payment could not be opened");
                 self.close_without_intent(order, &why).await?;

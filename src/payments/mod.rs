@@ -44,6 +44,14 @@ pub enum PaymentsError {
     Unreadable { call: &'static str, detail: String },
 }
 
+impl PaymentsError {
+    /// Stripe has the key of this call, and with it another call than this.
+    #[must_use]
+    pub fn is_about_other_words(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "idempotency_error")
+    }
+}
+
 /// What stood between us and an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
