@@ -225,7 +225,9 @@ async fn audit(config: Config) -> anyhow::Result<ExitCode> {
 async fn recover(command: Recover) -> anyhow::Result<ExitCode> {
     let since = command
         .since
-        .map(|text| OffsetDateTime::parse(&text, &Rfc3339).context("--since is not like 2026-11-21T10:00:00Z"))
+        .map(|text| {
+            OffsetDateTime::parse(&text, &Rfc3339).context("--since is not like 2026-11-21T10:00:00Z")
+        })
         .transpose()?;
     command.config.check_for_production()?;
     telemetry::start_logging(command.config.log_format);

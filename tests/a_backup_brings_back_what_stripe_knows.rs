@@ -87,12 +87,23 @@ impl Evening {
             person.sees(order, end).await;
         }
         let regretted = self.regrets.0.order(&self.regrets.1).await;
-        let moves: Vec<_> = regretted["history"].as_array().expect("a history").iter().map(|step| step["to"].clone()).collect();
+        let moves: Vec<_> = regretted["history"]
+            .as_array()
+            .expect("a history")
+            .iter()
+            .map(|step| step["to"].clone())
+            .collect();
         assert!(!moves.contains(&"confirmed".into()), "money that is back buys nothing: {moves:?}");
         let anyone = &self.keeps.0;
         for (seat, state) in [
-            ("A-1", "sold"), ("A-3", "sold"), ("A-5", "free"), ("B-1", "free"), ("B-3", "free"),
-            ("C-1", "free"), ("C-3", "free"), ("C-5", "free"),
+            ("A-1", "sold"),
+            ("A-3", "sold"),
+            ("A-5", "free"),
+            ("B-1", "free"),
+            ("B-3", "free"),
+            ("C-1", "free"),
+            ("C-3", "free"),
+            ("C-5", "free"),
         ] {
             anyone.sees_seat(self.event, &format!("stalls-{seat}"), state).await;
         }
@@ -123,7 +134,8 @@ async fn a_point_in_time_recovery_loses_no_money_and_shows_no_lost_past() {
     let [(gil, paid), (_, refunded), (_, open)] = evening.goes_on(&holdfast).await;
     // Redis saw an epoch that the backup does not know, either.
     holdfast.app().desk.doubt(&[evening.event]).await.expect("doubted");
-    eventually("it is rebuilt", async || (epoch(&holdfast, evening.event).await > before).then_some(())).await;
+    eventually("it is rebuilt", async || (epoch(&holdfast, evening.event).await > before).then_some(()))
+        .await;
     let lost = epoch(&holdfast, evening.event).await;
 
     archive.is_complete(holdfast.stack()).await;
@@ -138,7 +150,11 @@ async fn a_point_in_time_recovery_loses_no_money_and_shows_no_lost_past() {
     let gone = fay.post("/v1/orders", serde_json::json!({ "hold_id": id(hold) })).await;
     assert_eq!((gone.status, gone.code()), (410, "hold_expired"), "it had not come to checkout");
     fay.sees_seat(evening.event, "stalls-B-5", "free").await;
-    assert_eq!(gil.get(&format!("/v1/orders/{}", id(&paid))).await.status, 404, "the backup has no such order");
+    assert_eq!(
+        gil.get(&format!("/v1/orders/{}", id(&paid))).await.status,
+        404,
+        "the backup has no such order"
+    );
 
     // The money door of an order that is lost stood open.
     holdfast.pay(&open, GOOD_CARD).await.expect(200);
@@ -194,7 +210,8 @@ async fn a_restored_dump_is_recovered_by_one_command_that_says_what_is_left() {
     let said = String::from_utf8_lossy(&recovered.stdout);
     assert!(!recovered.status.success(), "something is left to a person:\n{said}");
     let line = |words: &str| {
-        let line = said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}:\n{said}"));
+        let line =
+            said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}:\n{said}"));
         line.split_whitespace().next().expect("a number").parse::<u32>().expect("a number")
     };
     assert_eq!(line("captured payments wait for a person"), 1, "{said}");

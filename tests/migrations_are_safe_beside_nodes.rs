@@ -61,13 +61,31 @@ async fn a_node_that_knows_nothing_of_it_sells_on_while_a_newer_schema_comes() {
     let rush = Rush::starts(&holdfast, event, &ROWS, holdfast.crowd(100).await, &nodes);
     let (url, _) = holdfast.addresses();
     // Statements that were prepared before must go on: each of these tables gets a column between others' uses of it.
-    let tables = ["events", "orders", "order_seats", "seat_claims", "payments", "refunds", "tickets", "outbox",
-                  "stripe_events", "order_log", "hooks", "accounts", "waitlist", "offers", "idempotency_keys"];
+    let tables = [
+        "events",
+        "orders",
+        "order_seats",
+        "seat_claims",
+        "payments",
+        "refunds",
+        "tickets",
+        "outbox",
+        "stripe_events",
+        "order_log",
+        "hooks",
+        "accounts",
+        "waitlist",
+        "offers",
+        "idempotency_keys",
+    ];
     let mut steps: Vec<String> = tables
         .iter()
         .map(|table| format!("alter table {table} add column of_tomorrow text not null default 'new'"))
         .collect();
-    steps.push("-- no-transaction\ncreate index concurrently if not exists of_tomorrow on orders (of_tomorrow)".to_owned());
+    steps.push(
+        "-- no-transaction\ncreate index concurrently if not exists of_tomorrow on orders (of_tomorrow)"
+            .to_owned(),
+    );
     for (number, _) in steps.iter().enumerate() {
         let some: Vec<&str> = steps[..=number].iter().map(String::as_str).collect();
         migrate::migrate_to(&tomorrow(&some), &url, PATIENCE).await.expect("it runs");
@@ -95,7 +113,12 @@ async fn nobody_waits_behind_a_migration_that_waits_for_a_long_transaction() {
     let migrating = {
         let url = url.clone();
         tokio::spawn(async move {
-            migrate::migrate_to(&tomorrow(&["alter table orders add column of_tomorrow text"]), &url, PATIENCE).await
+            migrate::migrate_to(
+                &tomorrow(&["alter table orders add column of_tomorrow text"]),
+                &url,
+                PATIENCE,
+            )
+            .await
         })
     };
     eventually("the migration waits", async || {
@@ -116,7 +139,8 @@ async fn nobody_waits_behind_a_migration_that_waits_for_a_long_transaction() {
     for seat in 1..=3 {
         let wish = serde_json::json!({ "seats": [format!("hall-A-{seat}")] });
         let hold = patient.post(&format!("/v1/events/{event}/holds"), wish).await.expect(201);
-        let order = patient.post("/v1/orders", serde_json::json!({ "hold_id": hold["id"] })).await.expect(201);
+        let order =
+            patient.post("/v1/orders", serde_json::json!({ "hold_id": hold["id"] })).await.expect(201);
         holdfast.pay(&order, crate::support::journeys::GOOD_CARD).await.expect(200);
         eventually("it is confirmed", async || {
             let now = patient.get(&format!("/v1/orders/{}", order["id"].as_str()?)).await.expect(200);
@@ -138,7 +162,10 @@ async fn a_lock_that_is_never_given_up_ends_the_migration_and_changes_nothing() 
     let mut long = PgConnection::connect(&url).await.expect("a connection");
     let mut report = long.begin().await.expect("a transaction");
     sqlx::query("select count(*) from orders").execute(&mut *report).await.expect("somebody counts");
-    let steps = ["create table of_tomorrow (id integer)", "create table too (id integer); alter table orders add column too text"];
+    let steps = [
+        "create table of_tomorrow (id integer)",
+        "create table too (id integer); alter table orders add column too text",
+    ];
     let refused = migrate::migrate_to(&tomorrow(&steps), &url, Duration::from_secs(1)).await;
     assert!(matches!(refused, Err(migrate::NotMigrated::Locked(_))), "{refused:?}");
     let now = applied(&url).await;
@@ -180,15 +207,17 @@ async fn an_index_whose_making_was_cut_short_is_made_again() {
     let holdfast = Holdfast::start().await;
     let (url, _) = holdfast.addresses();
     say(&url, "create table things (name text); insert into things values ('twice'), ('twice')").await;
-    let step = "-- no-transaction\ncreate unique index concurrently if not exists things_once on things (name)";
+    let step =
+        "-- no-transaction\ncreate unique index concurrently if not exists things_once on things (name)";
     migrate::migrate_to(&tomorrow(&[step]), &url, PATIENCE).await.expect_err("two are the same");
     say(&url, "delete from things where ctid in (select min(ctid) from things)").await;
     migrate::migrate_to(&tomorrow(&[step]), &url, PATIENCE).await.expect("it is made");
     let mut db = PgConnection::connect(&url).await.expect("a connection");
-    let (valid,): (bool,) = sqlx::query_as("select indisvalid from pg_index where indexrelid = 'things_once'::regclass")
-        .fetch_one(&mut db)
-        .await
-        .expect("it is there");
+    let (valid,): (bool,) =
+        sqlx::query_as("select indisvalid from pg_index where indexrelid = 'things_once'::regclass")
+            .fetch_one(&mut db)
+            .await
+            .expect("it is there");
     assert!(valid, "an index that is there and guards nothing is worse than none");
 }
 
@@ -210,11 +239,20 @@ async fn a_node_without_a_guard_is_not_ready_and_says_which_is_gone() {
         ("drop index tickets_one_valid_per_seat", "tickets_one_valid_per_seat"),
         ("alter table seat_claims drop constraint seat_claims_pkey", "seat_claims_pkey"),
         // One of the same name that guards nothing.
-        ("drop index payments_one_open; create index payments_one_open on payments (event_id, order_id)", "payments_one_open"),
-        ("alter table refunds drop constraint refunds_once_per_cause;
-          alter table refunds add constraint refunds_once_per_cause unique (id, cause)", "refunds_once_per_cause"),
-        ("alter table order_log drop constraint moves_along_the_graph;
-          alter table order_log add constraint moves_along_the_graph check (true) not valid", "moves_along_the_graph"),
+        (
+            "drop index payments_one_open; create index payments_one_open on payments (event_id, order_id)",
+            "payments_one_open",
+        ),
+        (
+            "alter table refunds drop constraint refunds_once_per_cause;
+          alter table refunds add constraint refunds_once_per_cause unique (id, cause)",
+            "refunds_once_per_cause",
+        ),
+        (
+            "alter table order_log drop constraint moves_along_the_graph;
+          alter table order_log add constraint moves_along_the_graph check (true) not valid",
+            "moves_along_the_graph",
+        ),
     ] {
         say(&url, harm).await;
         let (status, checks) = readiness(&holdfast).await;

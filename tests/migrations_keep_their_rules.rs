@@ -56,24 +56,40 @@ fn faults(sql: &str) -> Vec<String> {
             if column.contains("not null") && !column.contains("default") {
                 fault(statement, "the version before writes rows without it");
             }
-            if column.contains(" references ") || column.contains(" unique") || column.contains("primary key") {
+            if column.contains(" references ") || column.contains(" unique") || column.contains("primary key")
+            {
                 fault(statement, "it reads the whole table under a lock");
             }
         }
         let table = after(statement, "alter table ");
         let is_new = table.is_some_and(|table| made.contains(table));
-        if statement.contains(" add constraint ") && !is_new && !statement.ends_with("not valid") && !statement.contains(" using index ") {
-            fault(statement, "it reads the whole table under a lock: add it not valid, and validate it in the next migration");
+        if statement.contains(" add constraint ")
+            && !is_new
+            && !statement.ends_with("not valid")
+            && !statement.contains(" using index ")
+        {
+            fault(
+                statement,
+                "it reads the whole table under a lock: add it not valid, and validate it in the next migration",
+            );
         }
         if statement.starts_with("create") && words.contains(" index ") {
             let table = after(statement, " on ").unwrap_or_default();
             if !made.contains(table) && !statement.contains(" index concurrently if not exists ") {
-                fault(statement, "nobody can write while it is made: make it concurrently, in a file of its own");
+                fault(
+                    statement,
+                    "nobody can write while it is made: make it concurrently, in a file of its own",
+                );
             }
         }
         for (verb, from) in [("update ", "update "), ("delete ", "from "), ("insert ", "into ")] {
-            if statement.starts_with(verb) && after(statement, from).is_some_and(|table| !made.contains(table)) {
-                fault(statement, "rows of a table in use are changed by the running service, a few at a time");
+            if statement.starts_with(verb)
+                && after(statement, from).is_some_and(|table| !made.contains(table))
+            {
+                fault(
+                    statement,
+                    "rows of a table in use are changed by the running service, a few at a time",
+                );
             }
         }
     }

@@ -77,10 +77,8 @@ async fn seats_that_somebody_changed_at_random_are_what_postgres_says_again() {
     }
     assert!(!rush.ends().await.is_empty(), "people bought all the while");
     assert!(mended(&[holdfast.app(), &second.app], "seats") > 0);
-    eventually("nothing differs", async || {
-        (holdfast.app().desk.drift(event).await.ok()? == 0).then_some(())
-    })
-    .await;
+    eventually("nothing differs", async || (holdfast.app().desk.drift(event).await.ok()? == 0).then_some(()))
+        .await;
     holdfast.every_invariant_holds().await;
 }
 
@@ -109,10 +107,8 @@ async fn keys_that_are_lost_by_the_third_are_back_with_the_marker_and_without() 
         harm(&holdfast, &words).await;
     }
     assert!(!rush.ends().await.is_empty(), "people bought all the while");
-    eventually("nothing differs", async || {
-        (holdfast.app().desk.drift(event).await.ok()? == 0).then_some(())
-    })
-    .await;
+    eventually("nothing differs", async || (holdfast.app().desk.drift(event).await.ok()? == 0).then_some(()))
+        .await;
     holdfast.every_invariant_holds().await;
     what_customers_have_is_counted_rightly(&holdfast, event).await;
 }
@@ -262,8 +258,10 @@ async fn a_refund_that_was_pending_and_one_that_was_made_elsewhere_are_heard_of(
     holdfast.gives_back_at_stripe(&his).await;
     ben.sees(&his, "refunded").await;
     ben.sees_seat(event, "stalls-B-1", "free").await;
-    eventually("both are counted", async || (mended(&[holdfast.app()], "refunds") > before + 1).then_some(()))
-        .await;
+    eventually("both are counted", async || {
+        (mended(&[holdfast.app()], "refunds") > before + 1).then_some(())
+    })
+    .await;
     holdfast.every_invariant_holds().await;
 }
 
@@ -285,7 +283,8 @@ async fn an_effect_whose_node_died_is_done_and_its_age_is_seen_until_then() {
     .await
     .expect("a row");
     let page = holdfast.anyone().get_text("/metrics").await;
-    let age = page.lines().find_map(|line| line.strip_prefix("holdfast_outbox_age_seconds ")).expect("a gauge");
+    let age =
+        page.lines().find_map(|line| line.strip_prefix("holdfast_outbox_age_seconds ")).expect("a gauge");
     assert!(age.parse::<u64>().expect("a number") >= 900, "{age}");
     eventually("the audit raises an alarm", async || {
         let page = holdfast.anyone().get_text("/metrics").await;
@@ -319,16 +318,20 @@ async fn a_broken_promise_raises_its_alarm_on_a_node_that_nobody_asks() {
         ["confirmed_is_paid", "all_seats_or_none", "priced_as_shown", "moves_are_logged"].into();
     eventually("each raises its own alarm", async || {
         let page = holdfast.anyone().get_text("/metrics").await;
-        wanted.iter().all(|name| {
-            let line = format!("holdfast_invariant_breaches{{label=\"{name}\"}} ");
-            page.lines().any(|it| it.strip_prefix(&line).is_some_and(|count| count != "0"))
-        })
-        .then_some(())
+        wanted
+            .iter()
+            .all(|name| {
+                let line = format!("holdfast_invariant_breaches{{label=\"{name}\"}} ");
+                page.lines().any(|it| it.strip_prefix(&line).is_some_and(|count| count != "0"))
+            })
+            .then_some(())
     })
     .await;
     // And one can see that somebody looks.
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    for worker in ["audit", "pictures", "open orders", "captured payments", "given back", "refunds", "outbox", "inbox"] {
+    for worker in
+        ["audit", "pictures", "open orders", "captured payments", "given back", "refunds", "outbox", "inbox"]
+    {
         let at = eventually(&format!("{worker} came through"), async || {
             let at = holdfast.app().metrics.reconciled_at.get_or_create(&Label { label: worker }).get();
             (at > 0).then_some(at)

@@ -52,9 +52,10 @@ impl Catalog {
     pub async fn publish(&self, id: EventId, by: AccountId) -> Result<Event, CatalogError> {
         within(async {
             let mut tx = self.pg.begin().await?;
-            let published: Option<Event> = sqlx::query_as(
-                concat!("update events set state = 'published' where id = $1 and state = 'draft' returning ", event_columns!()),
-            )
+            let published: Option<Event> = sqlx::query_as(concat!(
+                "update events set state = 'published' where id = $1 and state = 'draft' returning ",
+                event_columns!()
+            ))
             .bind(id)
             .fetch_optional(&mut *tx)
             .await?;

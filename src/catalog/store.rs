@@ -116,11 +116,13 @@ impl Catalog {
     pub async fn list(&self, after: Option<&str>, limit: i64) -> Result<Vec<Event>, CatalogError> {
         let (moment, id) = after.and_then(read_place).unzip();
         within(async {
-            Ok(sqlx::query_as(
-                concat!("select ", event_columns!(), " from events
+            Ok(sqlx::query_as(concat!(
+                "select ",
+                event_columns!(),
+                " from events
                   where ($1::timestamptz is null or (starts_at, id) > ($1, $2)) and state <> 'draft'
-                  order by starts_at, id limit $3"),
-            )
+                  order by starts_at, id limit $3"
+            ))
             .bind(moment)
             .bind(id)
             .bind(limit)
@@ -138,11 +140,13 @@ impl Catalog {
         limit: i64,
     ) -> Result<Vec<Event>, CatalogError> {
         within(async {
-            Ok(sqlx::query_as(
-                concat!("select ", event_columns!(), " from events
+            Ok(sqlx::query_as(concat!(
+                "select ",
+                event_columns!(),
+                " from events
                   where ($1::uuid is null or organiser_id = $1) and ($2::uuid is null or id < $2)
-                  order by id desc limit $3"),
-            )
+                  order by id desc limit $3"
+            ))
             .bind(organiser)
             .bind(after)
             .bind(limit)
@@ -187,8 +191,8 @@ impl Catalog {
         let most = patch.max_per_customer.map(|most| most.and_then(|most| i32::try_from(most).ok()));
         within(async {
             let mut tx = self.pg.begin().await?;
-            let event = sqlx::query_as(
-                concat!("update events set title = coalesce($2, title), description = coalesce($3, description),
+            let event = sqlx::query_as(concat!(
+                "update events set title = coalesce($2, title), description = coalesce($3, description),
                         venue = coalesce($4, venue), starts_at = coalesce($5, starts_at),
                         ends_at = case when $6 then $7 else ends_at end,
                         sale_starts_at = case when $8 then $9 else sale_starts_at end,
@@ -199,8 +203,9 @@ impl Catalog {
                         offer_seconds = case when $16 then $17 else offer_seconds end,
                         waitlist_cutoff_seconds = coalesce($18, waitlist_cutoff_seconds),
                         room_minutes = case when $19 then $20 else room_minutes end
-                  where id = $1 returning ", event_columns!()),
-            )
+                  where id = $1 returning ",
+                event_columns!()
+            ))
             .bind(id)
             .bind(patch.title.map(|title| title.trim().to_owned()))
             .bind(patch.description)

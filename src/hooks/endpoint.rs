@@ -128,10 +128,12 @@ impl Hooks {
         limit: i64,
     ) -> Result<Vec<Hook>, HooksError> {
         within(async {
-            Ok(sqlx::query_as(
-                concat!("select ", hook_columns!(), " from hooks where ($1::uuid is null or account_id = $1) and ($2::uuid is null or id < $2)
-                  order by id desc limit $3"),
-            )
+            Ok(sqlx::query_as(concat!(
+                "select ",
+                hook_columns!(),
+                " from hooks where ($1::uuid is null or account_id = $1) and ($2::uuid is null or id < $2)
+                  order by id desc limit $3"
+            ))
             .bind(whose)
             .bind(after)
             .bind(limit)
@@ -206,9 +208,10 @@ impl Hooks {
     pub async fn remove(&self, whose: Option<AccountId>, id: HookId) -> Result<(), HooksError> {
         let hook = within::<_, HooksError>(async {
             let mut tx = self.pg.begin().await?;
-            let removed: Option<Hook> = sqlx::query_as(
-                concat!("delete from hooks where id = $2 and ($1::uuid is null or account_id = $1) returning ", hook_columns!()),
-            )
+            let removed: Option<Hook> = sqlx::query_as(concat!(
+                "delete from hooks where id = $2 and ($1::uuid is null or account_id = $1) returning ",
+                hook_columns!()
+            ))
             .bind(whose)
             .bind(id)
             .fetch_optional(&mut *tx)

@@ -44,7 +44,9 @@ const NO_SUCH_ACCOUNT: [&str; 5] = [
 impl From<Outage> for Problem {
     fn from(cause: Outage) -> Self {
         match &cause {
-            Outage::Failed(error) if constraint(error).is_some_and(|name| NO_SUCH_ACCOUNT.contains(&name)) => {
+            Outage::Failed(error)
+                if constraint(error).is_some_and(|name| NO_SUCH_ACCOUNT.contains(&name)) =>
+            {
                 Code::NotAuthenticated.detail("This account is not known any more.")
             }
             _ => Self::outage(cause),

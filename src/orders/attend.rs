@@ -61,11 +61,9 @@ impl Desk {
     /// Has every open order looked at now, and not when its moment comes.
     pub async fn look_at_open_orders_now(&self) -> Result<(), OrdersError> {
         within(async {
-            sqlx::query(
-                "update orders set check_at = now() where state in ('awaiting_payment', 'closing')",
-            )
-            .execute(&self.pg)
-            .await?;
+            sqlx::query("update orders set check_at = now() where state in ('awaiting_payment', 'closing')")
+                .execute(&self.pg)
+                .await?;
             Ok(())
         })
         .await

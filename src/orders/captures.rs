@@ -73,7 +73,12 @@ impl Walk {
     }
 
     /// Counts what became of one entry. Only an outage ends the step: one entry that makes no sense hides no other.
-    fn note(&mut self, id: &str, looked: Result<bool, OrdersError>, sum: &mut Walked) -> Result<(), OrdersError> {
+    fn note(
+        &mut self,
+        id: &str,
+        looked: Result<bool, OrdersError>,
+        sum: &mut Walked,
+    ) -> Result<(), OrdersError> {
         match looked {
             Ok(found) => sum.found += usize::from(found),
             Err(error) if error.is_outage() => return Err(error),
@@ -154,7 +159,10 @@ impl Desk {
     }
 
     async fn look_at_intent(&self, intent: &Intent) -> Result<bool, OrdersError> {
-        if intent.status != IntentStatus::Succeeded || intent.order().is_none() || self.is_settled(intent).await? {
+        if intent.status != IntentStatus::Succeeded
+            || intent.order().is_none()
+            || self.is_settled(intent).await?
+        {
             return Ok(false);
         }
         let because = Because::of(Actor::Reconciler, "found in Stripe's list");

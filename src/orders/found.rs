@@ -53,13 +53,12 @@ impl Desk {
     /// Whether Postgres has this refund, as it stands.
     pub(super) async fn is_recorded(&self, refund: &Refund) -> Result<bool, OrdersError> {
         within(async {
-            let (known,): (bool,) = sqlx::query_as(
-                "select exists (select from refunds where stripe_refund = $1 and state = $2)",
-            )
-            .bind(&refund.id)
-            .bind(refund.status.recorded_as())
-            .fetch_one(&self.pg)
-            .await?;
+            let (known,): (bool,) =
+                sqlx::query_as("select exists (select from refunds where stripe_refund = $1 and state = $2)")
+                    .bind(&refund.id)
+                    .bind(refund.status.recorded_as())
+                    .fetch_one(&self.pg)
+                    .await?;
             Ok(known)
         })
         .await

@@ -133,12 +133,11 @@ impl Desk {
         // First the epochs: whoever dies in between leaves the number behind, and the next look finds it so again.
         self.doubt(&events).await?;
         let won = within(async {
-            let caught_up =
-                sqlx::query("update witness set number = $2 + 1, told = 0 where number = $1")
-                    .bind(number)
-                    .bind(latest)
-                    .execute(&self.pg)
-                    .await?;
+            let caught_up = sqlx::query("update witness set number = $2 + 1, told = 0 where number = $1")
+                .bind(number)
+                .bind(latest)
+                .execute(&self.pg)
+                .await?;
             Ok::<_, OrdersError>(caught_up.rows_affected() == 1)
         })
         .await?;
@@ -163,9 +162,7 @@ impl Desk {
     }
 
     async fn witness(&self) -> Result<Witness, OrdersError> {
-        within(async {
-            Ok(sqlx::query_as("select number, told from witness").fetch_one(&self.pg).await?)
-        })
-        .await
+        within(async { Ok(sqlx::query_as("select number, told from witness").fetch_one(&self.pg).await?) })
+            .await
     }
 }

@@ -25,8 +25,11 @@ impl Engine {
     /// When Redis cannot answer.
     pub async fn has_rules(&self, event: EventId, rules: &Rules) -> Result<bool, SeatsError> {
         let fields = self.fields(rules);
-        let own = fields.iter().filter(|(name, _)| *name != "hooks" && (*name != "hold" || rules.hold_ms.is_some()));
-        let (names, wanted): (Vec<&str>, Vec<&str>) = own.map(|(name, value)| (*name, value.as_str())).unzip();
+        let own = fields
+            .iter()
+            .filter(|(name, _)| *name != "hooks" && (*name != "hold" || rules.hold_ms.is_some()));
+        let (names, wanted): (Vec<&str>, Vec<&str>) =
+            own.map(|(name, value)| (*name, value.as_str())).unzip();
         let mut ask = redis::cmd("HMGET");
         ask.arg(Keys::of(event).meta()).arg(names);
         let known: Vec<Option<String>> = self.redis.read(&ask).await?;
@@ -46,7 +49,8 @@ impl Engine {
         has_owners: bool,
     ) -> Result<bool, SeatsError> {
         let covers = |plane: &[u8]| {
-            plane.len() >= aisles.len() && plane.iter().zip(aisles).all(|(bits, aisle)| bits & aisle == *aisle)
+            plane.len() >= aisles.len()
+                && plane.iter().zip(aisles).all(|(bits, aisle)| bits & aisle == *aisle)
         };
         if !covers(&planes.taken) || !covers(&planes.sold) {
             return Ok(true);

@@ -18,7 +18,9 @@ const PAUSE: Duration = Duration::from_millis(800);
 
 #[derive(Debug, thiserror::Error)]
 pub enum NotMigrated {
-    #[error("somebody kept a table locked for {0:?}: nothing was half done, try again when fewer transactions are long")]
+    #[error(
+        "somebody kept a table locked for {0:?}: nothing was half done, try again when fewer transactions are long"
+    )]
     Locked(Duration),
     #[error(transparent)]
     Failed(#[from] MigrateError),
@@ -101,7 +103,9 @@ async fn drop_unfinished_indexes(db: &mut PgConnection) -> Result<(), MigrateErr
 
 /// Somebody has a lock that we need, on a table or as another migrator; or had it, and we were chosen to give way.
 fn waits_for_a_lock(error: &MigrateError) -> bool {
-    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some("55P03" | "40P01"))
 }

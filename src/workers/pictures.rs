@@ -38,10 +38,8 @@ pub async fn watch(app: App, stop: CancellationToken) {
 }
 
 async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
-    let now = Servers {
-        redis: Some(app.engine.server().await?),
-        postgres: Some(app.desk.postgres_since().await?),
-    };
+    let now =
+        Servers { redis: Some(app.engine.server().await?), postgres: Some(app.desk.postgres_since().await?) };
     let other = |before: &Option<String>, now: &Option<String>| before.is_some() && before != now;
     let changed = other(&servers.redis, &now.redis) || other(&servers.postgres, &now.postgres);
     if changed {

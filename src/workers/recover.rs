@@ -97,9 +97,17 @@ async fn until_nothing_is_due(
 
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:>6}  payments that Stripe had captured and Postgres did not know", self.captures.found)?;
+        writeln!(
+            f,
+            "{:>6}  payments that Stripe had captured and Postgres did not know",
+            self.captures.found
+        )?;
         writeln!(f, "{:>6}  refunds that Stripe had made and Postgres did not know", self.refunds.found)?;
-        writeln!(f, "{:>6}  of both could not be brought back: see the log", self.captures.failed + self.refunds.failed)?;
+        writeln!(
+            f,
+            "{:>6}  of both could not be brought back: see the log",
+            self.captures.failed + self.refunds.failed
+        )?;
         writeln!(f, "{:>6}  open orders were looked at", self.open_orders)?;
         writeln!(f, "{:>6}  pictures were built anew", self.pictures)?;
         writeln!(f, "{:>6}  captured payments wait for a person", self.parked.len())?;

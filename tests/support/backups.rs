@@ -130,6 +130,7 @@ impl Dump {
 
 /// Postgres' own clock, for a moment to go back to.
 pub async fn now_in(pg: &PgPool) -> String {
-    let (now,): (String,) = sqlx::query_as("select clock_timestamp()::text").fetch_one(pg).await.expect("an answer");
+    let (now,): (String,) =
+        sqlx::query_as("select clock_timestamp()::text").fetch_one(pg).await.expect("an answer");
     now
 }

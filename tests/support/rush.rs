@@ -29,12 +29,7 @@ pub struct Patient {
 impl Patient {
     pub fn new(person: Client, nodes: &[String]) -> Self {
         let first = rand::rng().random_range(0..nodes.len());
-        Self {
-            nodes: nodes.to_vec(),
-            at: Arc::new(first.into()),
-            person,
-            again: Arc::default(),
-        }
+        Self { nodes: nodes.to_vec(), at: Arc::new(first.into()), person, again: Arc::default() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -47,7 +42,7 @@ impl Patient {
     }
 
     async fn sees(&self, order: &Value, status: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + 4 * PATIENCE;
         while self.get(&format!("/v1/orders/{}", id(order))).await.expect(200)["status"] != status {
             assert!(Instant::now() < deadline, "order {} is not {status}", id(order));
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -56,16 +51,19 @@ impl Patient {
 
     async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Answer {
         let key = uuid::Uuid::new_v4().to_string();
-        let deadline = Instant::now() + 2 * PATIENCE;
+        let deadline = Instant::now() + 4 * PATIENCE;
         for tried in 0.. {
             let node = &self.nodes[self.at.load(Ordering::Relaxed) % self.nodes.len()];
-            let mut request = self.person.at_url(node).request(method.clone(), path).timeout(Duration::from_secs(10));
+            let mut request =
+                self.person.at_url(node).request(method.clone(), path).timeout(Duration::from_secs(10));
             if let Some(body) = &body {
                 request = request.header("Idempotency-Key", &key).json(body);
             }
             let why = match request.send().await {
                 Ok(response) => match Answer::whole(response).await {
-                    Some(answer) if answer.status != 503 && answer.code() != "still_running" => return answer,
+                    Some(answer) if answer.status != 503 && answer.code() != "still_running" => {
+                        return answer;
+                    }
                     Some(answer) => format!("{} {}", answer.status, answer.body),
                     None => "half an answer".to_owned(),
                 },

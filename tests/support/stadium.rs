@@ -145,7 +145,10 @@ impl Holdfast {
     }
 
     /// What every seat's flag must be by what Postgres says, and what each customer has.
-    pub async fn seats_by_postgres(&self, event: EventId) -> (BTreeMap<Ordinal, String>, BTreeMap<String, i64>) {
+    pub async fn seats_by_postgres(
+        &self,
+        event: EventId,
+    ) -> (BTreeMap<Ordinal, String>, BTreeMap<String, i64>) {
         let rows: Vec<(i32, String, Option<uuid::Uuid>)> = sqlx::query_as(
             "select c.ordinal,
                     case c.state when 'sold' then 'sold:' || c.order_id when 'blocked' then 'blocked' else o.hold_id::text end,
@@ -164,7 +167,8 @@ impl Holdfast {
         for owner in rows.iter().filter_map(|(_, _, owner)| *owner) {
             *owners.entry(owner.to_string()).or_insert(0) += 1;
         }
-        let flags = rows.into_iter().map(|(at, flag, _)| (u32::try_from(at).expect("a seat"), flag)).collect();
+        let flags =
+            rows.into_iter().map(|(at, flag, _)| (u32::try_from(at).expect("a seat"), flag)).collect();
         (flags, owners)
     }
 }
