@@ -69,14 +69,12 @@ async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
             break;
         }
     }
-    match failed.pop() {
+    if let Some(error) = failed.pop() {
         // What has not been compared yet is compared next time.
-        Some(error) => Err(error),
-        None => {
-            *servers = now;
-            Ok(())
-        }
+        return Err(error);
     }
+    *servers = now;
+    Ok(())
 }
 
 /// Compares every event's picture with its claims, once a period.

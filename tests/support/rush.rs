@@ -166,14 +166,14 @@ async fn buy(holdfast: &Holdfast, person: &Patient, event: EventId, rows: &[u32]
         return None;
     }
     let order = order.body;
-    let paid = dice < 8;
-    if paid {
+    let pays = dice < 8;
+    if pays {
         holdfast.pay(&order, GOOD_CARD).await.expect(200);
         person.sees(&order, "confirmed").await;
     }
-    let called_off = dice % 2 == 0 || !paid;
+    let called_off = dice % 2 == 0 || !pays;
     if called_off {
         person.post(&format!("/v1/orders/{}/cancel", id(&order)), json!({})).await.expect(200);
     }
-    Some(Ended { person: person.clone(), order, paid, called_off })
+    Some(Ended { person: person.clone(), order, paid: pays, called_off })
 }
