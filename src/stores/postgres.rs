@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use time::OffsetDateTime;
 
 /// Every migration, compiled in, so that one binary is a whole installation.
@@ -16,9 +16,18 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// With the time to reach Redis it stays below the two seconds in which every call answers.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// The longest that work over a whole event may take: as long as a statement may run. A stadium's claims are read in well
-/// below a second.
-const LENGTH: Duration = Duration::from_secs(10);
+/// The longest that work over a whole event may take. A stadium's claims are read in well below a second; but a machine that
+/// is short of everything must not be told for ever that it is late.
+const LENGTH: Duration = Duration::from_mins(1);
+
+/// Lets the statements of a transaction that reads a whole event run for as long as [`at_length`] waits.
+///
+/// # Errors
+/// When Postgres cannot answer.
+pub async fn take_time(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("select set_config('statement_timeout', '60000', true)").execute(tx).await?;
+    Ok(())
+}
 
 /// Opens the pool. Nothing is connected yet: a database that is away is an outage, not a failed start.
 ///
