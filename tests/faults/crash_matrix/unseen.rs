@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use holdfast::proof::{Fate, STOP_AT, Side, Step, Stop};
+use holdfast::proof::{ARMED_BY, Fate, STOP_AT, Side, Step, Stop};
 use serde_json::Value;
 
 use super::afterwards::all_is_as_promised;
@@ -22,10 +22,10 @@ const UNSEEN: [(Step, Side); 2] = [(Step::GrantOffer, Side::After), (Step::NoteO
 async fn leaves_unseen(number: u32, (step, side): (Step, Side), somebody_waits: bool) {
     let stand = Stand::start(Topology::Single).await;
     let settings = |settings: crate::stand::NodeSettings| settings.with("OFFER_SECONDS", OFFER_SECONDS);
-    let stage = Stage::open(&stand, "house", number, (false, ""), settings).await;
+    let stage = Stage::open(&stand, "house", number, (false, "calls it off"), settings).await;
     let stop = Stop { step, side, fate: Fate::Die, nth: 1 };
-    let mut victim =
-        Node::new(&stage.house.folder, "victim", stage.house.settings.clone().with(STOP_AT, stop));
+    let settings = stage.house.settings.clone().with(STOP_AT, stop).with(ARMED_BY, stage.arm().display());
+    let mut victim = Node::new(&stage.house.folder, "victim", settings);
     victim.start().await;
     stage.house.is_served_by(&[&victim]).await;
 
@@ -33,6 +33,7 @@ async fn leaves_unseen(number: u32, (step, side): (Step, Side), somebody_waits: 
     let (ben, cleo) = (stage.customer().await, stage.customer().await);
     let first = waiting::joins(&stage, &ben, &event).await;
     let second = if somebody_waits { Some(waiting::joins(&stage, &cleo, &event).await) } else { None };
+    stage.act("calls it off");
     let path = format!("/v1/orders/{}/cancel", id(&order));
     stage.call_once(&ada, "POST", &path, serde_json::json!({})).await;
     eventually("the node is dead", async || (!victim.runs()).then_some(())).await;
