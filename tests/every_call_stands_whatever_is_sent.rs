@@ -12,7 +12,7 @@ use crate::invention::Inventor;
 use crate::support::PATIENCE;
 use crate::surface::invent::{Maker, Request};
 use crate::surface::judge::{Answered, faults};
-use crate::surface::spoil::spoil;
+use crate::surface::spoil::{cursors, spoil};
 use crate::surface::world::{Who, World};
 use crate::surface::{Operation, operations};
 
@@ -51,11 +51,13 @@ async fn nobody_breaks_sees_or_changes_what_is_somebody_elses() {
     let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("a number of seconds"));
 
     let before = survey.world.what_ada_has().await;
+    survey.ask_for_all_that_is_adas().await;
     survey.ask_for(Duration::from_secs(seconds / 2), &Who::OUTSIDERS).await;
     let after = survey.world.what_ada_has().await;
     println!("{} requests by those who have no part in it", survey.asked);
     assert_eq!(before, after, "HOLDFAST_SEED={}: somebody changed what is Ada's", survey.chance.seed());
 
+    survey.turn_every_page().await;
     survey.ask_for(Duration::from_secs(seconds / 2), &Who::INSIDERS).await;
     survey.reach_what_was_not_reached().await;
     println!("{} requests", survey.asked);
@@ -77,6 +79,39 @@ fn is_missed(name: &str, (done, refused): (u32, u32)) -> bool {
 }
 
 impl Survey {
+    /// Every call that names a thing, for each of Ada's things, by everybody who has no part in it.
+    async fn ask_for_all_that_is_adas(&mut self) {
+        let things: Vec<_> =
+            self.world.things.iter().filter(|thing| thing.whose == Who::Ada).cloned().collect();
+        for operation in self.operations.clone() {
+            for thing in things.iter().filter(|thing| operation.kind() == Some(thing.kind)) {
+                for who in Who::OUTSIDERS {
+                    let mut request =
+                        Maker { world: &self.world, chance: &mut self.chance }.request(&operation, who);
+                    request.path = operation.path.replace("{id}", &thing.id);
+                    request.names = Some((thing.kind, thing.whose));
+                    self.look_at(&operation, &request).await;
+                }
+            }
+        }
+    }
+
+    /// Every list, from every place that is none, by somebody who may see it.
+    async fn turn_every_page(&mut self) {
+        for operation in self.operations.clone() {
+            if !operation.parameters("query").iter().any(|parameter| parameter["name"] == "cursor") {
+                continue;
+            }
+            for cursor in cursors() {
+                let mut request =
+                    Maker { world: &self.world, chance: &mut self.chance }.request(&operation, Who::Admin);
+                request.query = format!("cursor={cursor}");
+                request.is_as_documented = false;
+                self.look_at(&operation, &request).await;
+            }
+        }
+    }
+
     /// Every call in turn, by one of these, until time is up.
     async fn ask_for(&mut self, time: Duration, people: &[Who]) {
         let until = Instant::now() + time;
@@ -118,9 +153,13 @@ impl Survey {
         if is_spoiled {
             spoil(&mut self.chance, operation, &mut request);
         }
+        self.look_at(operation, &request).await;
+    }
+
+    async fn look_at(&mut self, operation: &Operation, request: &Request) {
         self.asked += 1;
-        let answer = self.send(&request).await;
-        let faults = faults(&self.world, operation, &request, &answer);
+        let answer = self.send(request).await;
+        let faults = faults(&self.world, operation, request, &answer);
         for fault in faults {
             let shown = String::from_utf8_lossy(&answer.bytes[..answer.bytes.len().min(2000)]);
             let told = format!(
@@ -134,7 +173,7 @@ answers {}: {shown}",
         if answer.status < 400 {
             seen.0 += 1;
             if operation.method == "post" {
-                self.world.learn(who, &request.path, &answer.json().unwrap_or(Value::Null));
+                self.world.learn(request.who, &request.path, &answer.json().unwrap_or(Value::Null));
             }
         } else {
             seen.1 += 1;

@@ -228,8 +228,9 @@ impl Maker<'_> {
         match &schema["type"] {
             Value::Array(kinds) => {
                 let kinds: Vec<_> = kinds.iter().filter_map(Value::as_str).collect();
-                let some: Vec<_> = kinds.iter().filter(|kind| **kind != "null").copied().collect();
-                if self.chance.once_in(8) || some.is_empty() { self.chance.one_of(&kinds) } else { some[0] }
+                let some = kinds.iter().copied().find(|kind| *kind != "null");
+                let any = kinds[self.chance.below(kinds.len())];
+                some.filter(|_| !self.chance.once_in(8)).unwrap_or(any)
             }
             Value::String(kind) => kind,
             _ => "object",

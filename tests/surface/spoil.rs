@@ -263,6 +263,26 @@ fn spoil_headers(chance: &mut Inventor, request: &mut Request) {
     request.headers.push((name.to_owned(), value.to_vec()));
 }
 
+/// Places that no list has, as cursors.
+pub fn cursors() -> Vec<String> {
+    let id = "0190aaaa-0000-7000-8000-000000000000";
+    let places = [
+        String::new(),
+        "a\0b".to_owned(),
+        id.to_owned(),
+        format!("{id}.-1"),
+        format!("{id}.2147483648"),
+        format!("1934737200000000.{id}"),
+        format!("1934737200000000.a\0{id}"),
+        // Before and after all times that a store knows.
+        format!("-377705116800000000.{id}"),
+        format!("253402300799000000.{id}"),
+        format!("170141183460469231731687303715884105727.{id}"),
+    ];
+    let encoded = places.iter().map(|place| BASE64.encode(place));
+    encoded.chain(["%00", "%ff", "YQ==", "Y R", "*"].map(str::to_owned)).collect()
+}
+
 fn spoil_query(chance: &mut Inventor, operation: &Operation, request: &mut Request) {
     let own: Vec<_> =
         operation.parameters("query").iter().filter_map(|known| known["name"].as_str()).collect();
@@ -271,7 +291,6 @@ fn spoil_query(chance: &mut Inventor, operation: &Operation, request: &mut Reque
     } else {
         *chance.one_of(&own)
     };
-    let id = "0190aaaa-0000-7000-8000-000000000000";
     let value = match chance.below(14) {
         0 => String::new(),
         1 => "0".to_owned(),
@@ -281,12 +300,7 @@ fn spoil_query(chance: &mut Inventor, operation: &Operation, request: &mut Reque
         5 => "%ff%fe".to_owned(),
         6 => "%0d%0aX: y".replace(' ', "%20"),
         7 => "x".repeat(chance.below(6000)),
-        8 => BASE64.encode("a\0b"),
-        9 => BASE64.encode(format!("1934737200000000.a\0{id}")),
-        // Before and after all times that a store knows.
-        10 => BASE64.encode(format!("-377705116800000000.{id}")),
-        11 => BASE64.encode(format!("253402300799000000.{id}")),
-        12 => BASE64.encode(id),
+        8..=12 => chance.one_of(&cursors()).clone(),
         _ => form_urlencoded::byte_serialize(chance.one_of(&TEXTS).as_bytes()).collect(),
     };
     let and = if request.query.is_empty() { "" } else { "&" };
