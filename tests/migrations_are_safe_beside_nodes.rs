@@ -94,6 +94,11 @@ async fn a_node_that_knows_nothing_of_it_sells_on_while_a_newer_schema_comes() {
     }
     let ended = rush.ends().await;
     assert!(ended.iter().any(|order| order.paid && !order.called_off), "people bought all the while");
+    // On every connection of the pool.
+    for _ in 0..40 {
+        holdfast.app().desk.events_on_sale().await.expect("what was prepared before still runs");
+        holdfast.app().catalog.event(event).await.expect("what was prepared before still runs");
+    }
     let (ready, _) = readiness(&holdfast).await;
     assert_eq!(ready, 200, "a newer schema is fine");
     let list = holdfast.organiser().get("/v1/admin/events").await;

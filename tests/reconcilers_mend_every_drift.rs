@@ -219,16 +219,26 @@ async fn money_that_was_captured_before_many_other_payments_is_found_all_the_sam
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_that_nobody_sends_is_sent() {
-    let holdfast = quick().await;
+    let mut holdfast = quick().await;
     let event = holdfast.theatre().await;
     let ada = holdfast.customer().await;
     let order = holdfast.sold(&ada, event, &PAIR).await;
     holdfast.stripe_fails("refund", 503).await;
     ada.cancels(&order).await.expect(200);
-    sqlx::query("delete from outbox where kind = 'refund'").execute(&holdfast.app().pg).await.expect("lost");
-    sqlx::query("update refunds set check_at = now()").execute(&holdfast.app().pg).await.expect("its moment");
-    is_mended(&holdfast, "refunds").await;
+    let (database, _) = holdfast.addresses();
+    // Nobody is in the middle of sending it.
+    holdfast
+        .while_it_is_down(async |_| {
+            let pg = holdfast::stores::postgres::pool(&database, 1).expect("an address");
+            for statement in
+                ["delete from outbox where kind = 'refund'", "update refunds set check_at = now()"]
+            {
+                sqlx::query(statement).execute(&pg).await.expect("the harm is done");
+            }
+        })
+        .await;
     holdfast.stripe_recovers().await;
+    is_mended(&holdfast, "refunds").await;
     ada.sees(&order, "refunded").await;
     assert_eq!(holdfast.ledger_intent(&order).await["amount_refunded"], 9600, "once");
     holdfast.every_invariant_holds().await;

@@ -55,7 +55,11 @@ impl Archive {
         own(stack, &log);
         append(
             &stack.dir().join("postgres/postgresql.conf"),
-            &format!("archive_mode = on\narchive_command = 'cp %p {}/%f'", log.display()),
+            // A copy that was cut short must not look whole.
+            &format!(
+                "archive_mode = on\narchive_command = 'cp %p {0}/%f.part && mv {0}/%f.part {0}/%f'",
+                log.display()
+            ),
         );
         stack.kill_postgres();
         stack.start_postgres().await.expect("it starts");
