@@ -170,7 +170,7 @@ async fn stop_requested() -> anyhow::Result<()> {
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
 
 async fn bring_up_to_date(wish: &Migrate) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(wish.config.log_format);
+    telemetry::start_logging(wish.config.log_format)?;
     let url = wish.config.database_url.as_ref().context("DATABASE_URL is not set")?;
     migrate::migrate(url.expose_secret(), MIGRATION_PATIENCE).await?;
     println!("the database is up to date");
@@ -246,7 +246,7 @@ async fn recover(command: Recover) -> anyhow::Result<ExitCode> {
         })
         .transpose()?;
     command.config.check_for_production()?;
-    telemetry::start_logging(command.config.log_format);
+    telemetry::start_logging(command.config.log_format)?;
     let app = App::start(command.config).await?;
     let recovery = workers::recover::run(&app, since).await?;
     print!("{recovery}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::local::programs::{self, PostgresPrograms};
 use holdfast::stores::postgres;
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
@@ -250,6 +250,17 @@ impl Database {
     pub async fn crash_and_restart(&mut self) {
         self.servers[self.primary].kill();
         self.servers[self.primary].start(&self.programs).await;
+    }
+
+    /// The primary's disk takes nothing more: no file may grow, nor be written anew.
+    pub fn fill_the_disk(&self) {
+        // New backends get it from their parent, so whoever was started meanwhile is looked for once more.
+        for _ in 0..3 {
+            for pid in self.servers[self.primary].process.family() {
+                let none = Rlimit { current: Some(0), maximum: None };
+                let _ = prlimit(Some(pid), Resource::Fsize, none);
+            }
+        }
     }
 
     pub fn freeze_primary(&self) {
