@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod app;
 pub mod catalog;
 pub mod config;
+mod connections;
 pub mod demo;
 pub mod hooks;
 pub mod http;

@@ -44,6 +44,8 @@ type Level = Gauge<i64, AtomicI64>;
 /// Every metric of a node.
 #[derive(Debug, Clone)]
 pub struct Metrics {
+    /// Connections that are open.
+    pub connections: Level,
     pub requests: Family<RequestLabels, Counter>,
     /// Limited calls by class and outcome: allowed, refused, and without Redis open or closed.
     pub limits: Family<LimitLabels, Counter>,
@@ -113,6 +115,7 @@ impl Metrics {
         let quick = || Histogram::new([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0]);
         let slow = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
         let mut metrics = Self {
+            connections: Gauge::default(),
             requests: Family::default(),
             limits: Family::default(),
             holds: Family::default(),
@@ -152,6 +155,7 @@ impl Metrics {
             registry: Arc::new(Registry::default()),
         };
         let m = &metrics;
+        registry.register("connections", "Connections that are open", m.connections.clone());
         registry.register("http_requests", "Requests by route and status", m.requests.clone());
         registry.register("limited_requests", "Limited calls by class and outcome", m.limits.clone());
         registry.register("holds", "Asked holds by outcome", m.holds.clone());

@@ -192,7 +192,7 @@ async fn a_restored_dump_is_recovered_by_one_command_that_says_what_is_left() {
     let mut holdfast = Holdfast::with_its_own_stack_and(|config| config.reconcile_seconds = 1).await;
     let evening = Evening::begins(&holdfast).await;
     let dump = Dump::of(&holdfast);
-    tokio::time::timeout(Duration::from_secs(60), evening.goes_on(&holdfast)).await.expect("in time");
+    tokio::time::timeout(Duration::from_mins(1), evening.goes_on(&holdfast)).await.expect("in time");
     let lost = epoch(&holdfast, evening.event).await;
     holdfast.webhooks_are_lost().await;
 

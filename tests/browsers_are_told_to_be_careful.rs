@@ -74,7 +74,7 @@ async fn house() -> House {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_scripts_streams_files_and_refusals_are_all_careful() {
-    let House { holdfast, ada, event, order } = house().await;
+    let House { holdfast, ada, event, order } = Box::pin(house()).await;
     let anyone = holdfast.anyone();
     let page = anyone.get_text("/").await;
     let script = page.split("\"/web/").nth(1).and_then(|rest| rest.split('"').next()).expect("a script");
@@ -137,7 +137,7 @@ async fn pages_scripts_streams_files_and_refusals_are_all_careful() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_documented_call_is_careful_and_what_is_somebodys_own_is_kept_by_nobody() {
-    let House { holdfast, ada, event, order } = house().await;
+    let House { holdfast, ada, event, order } = Box::pin(house()).await;
     let document = holdfast.anyone().get("/openapi.json").await.expect(200);
     let admin = holdfast.admin().await;
     for (path, methods) in document["paths"].as_object().expect("paths") {

@@ -14,7 +14,7 @@ use crate::support::rush::Rush;
 use crate::support::{Holdfast, eventually};
 
 const ROWS: [u32; 4] = [20; 4];
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A version of tomorrow: what there is, and these.
 fn tomorrow(steps: &[&str]) -> Migrator {
@@ -37,7 +37,9 @@ async fn applied(url: &str) -> Vec<i64> {
 
 async fn say(url: &str, statement: &str) {
     let mut db = PgConnection::connect(url).await.expect("a connection");
-    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut db).await.expect("done");
+    for one in statement.split(';') {
+        sqlx::query(AssertSqlSafe(one.to_owned())).execute(&mut db).await.expect("done");
+    }
 }
 
 /// An empty database of one's own on this house's server.

@@ -68,28 +68,6 @@ impl World {
         path.replace("{id}", whose) + query
     }
 
-    /// A body that would do, were it for the owner to send.
-    fn body(&self, method: &str, path: &str) -> Value {
-        match (method, path.rsplit('/').next().unwrap_or_default()) {
-            ("post", "block" | "unblock") => json!({ "seats": ["stalls-C-1"], "reason": "mine" }),
-            ("post", "comps") => {
-                json!({ "seats": ["stalls-C-1"], "name": "Eve", "email": "eve@example.com", "reason": "mine" })
-            }
-            ("post", "move") => json!({ "seat": "stalls-C-1", "reason": "mine" }),
-            ("post", "undo-check-in" | "refund") => json!({ "reason": "mine" }),
-            ("post", "replay") => json!({ "types": ["*"], "since": "2026-01-01T00:00:00Z" }),
-            ("put", _) => json!({
-                "title": "Mine", "venue": "Mine", "starts_at": "2031-05-01T19:00:00Z", "currency": "eur",
-                "categories": [{ "key": "gold", "name": "Stalls", "price": 1 }],
-                "sections": [{ "key": "s", "name": "S", "category": "gold", "rows": [{ "name": "A", "seats": 1 }] }],
-            }),
-            ("patch", _) if path.contains("/hooks/") => json!({ "description": "mine" }),
-            ("patch", _) if path.contains("/accounts/") => json!({ "role": "admin" }),
-            ("patch", _) => json!({ "title": "Mine" }),
-            _ => json!({}),
-        }
-    }
-
     /// Everything as it was before anybody tried.
     async fn is_untouched(&self) {
         let order = self.ada.order(&self.order).await;
@@ -110,6 +88,28 @@ impl World {
     }
 }
 
+/// A body that would do, were it for the owner to send.
+fn body(method: &str, path: &str) -> Value {
+    match (method, path.rsplit('/').next().unwrap_or_default()) {
+        ("post", "block" | "unblock") => json!({ "seats": ["stalls-C-1"], "reason": "mine" }),
+        ("post", "comps") => {
+            json!({ "seats": ["stalls-C-1"], "name": "Eve", "email": "eve@example.com", "reason": "mine" })
+        }
+        ("post", "move") => json!({ "seat": "stalls-C-1", "reason": "mine" }),
+        ("post", "undo-check-in" | "refund") => json!({ "reason": "mine" }),
+        ("post", "replay") => json!({ "types": ["*"], "since": "2026-01-01T00:00:00Z" }),
+        ("put", _) => json!({
+            "title": "Mine", "venue": "Mine", "starts_at": "2031-05-01T19:00:00Z", "currency": "eur",
+            "categories": [{ "key": "gold", "name": "Stalls", "price": 1 }],
+            "sections": [{ "key": "s", "name": "S", "category": "gold", "rows": [{ "name": "A", "seats": 1 }] }],
+        }),
+        ("patch", _) if path.contains("/hooks/") => json!({ "description": "mine" }),
+        ("patch", _) if path.contains("/accounts/") => json!({ "role": "admin" }),
+        ("patch", _) => json!({ "title": "Mine" }),
+        _ => json!({}),
+    }
+}
+
 /// Every call: its method, its path, and what is written of it.
 async fn calls(holdfast: &Holdfast) -> Vec<(String, String, Value)> {
     let document = holdfast.anyone().get("/openapi.json").await.expect(200);
@@ -124,7 +124,7 @@ async fn calls(holdfast: &Holdfast) -> Vec<(String, String, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_of_the_api_gives_or_changes_what_is_somebody_elses() {
-    let world = world().await;
+    let world = Box::pin(world()).await;
     let holdfast = &world.holdfast;
     let (ben, rival) = (holdfast.customer().await, holdfast.another_organiser().await);
     let mut walked = 0;
@@ -133,14 +133,14 @@ async fn no_call_of_the_api_gives_or_changes_what_is_somebody_elses() {
             continue;
         }
         walked += 1;
-        let (there, body) = (world.filled(&path), world.body(&method, &path));
+        let (there, sent) = (world.filled(&path), body(&method, &path));
         let is_admins = path.starts_with("/v1/admin/");
         for (who, person, expected) in [
             ("nobody", &holdfast.anyone(), 401),
             ("another customer", &ben, if is_admins { 403 } else { 404 }),
             ("another organiser", &rival, if path.contains("/accounts/") { 403 } else { 404 }),
         ] {
-            let answer = person.call(&method, &there, body.clone()).await;
+            let answer = person.call(&method, &there, sent.clone()).await;
             assert_eq!(answer.status, expected, "{who}: {method} {path}: {}", answer.body);
             let told = answer.body.to_string();
             for secret in ["stalls-A-1", "The Tempest", "example.com"] {
@@ -178,7 +178,7 @@ async fn no_call_of_the_api_gives_or_changes_what_is_somebody_elses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_customer_and_no_stranger_gets_into_a_call_for_organisers_or_administrators() {
-    let world = world().await;
+    let world = Box::pin(world()).await;
     let holdfast = &world.holdfast;
     let mut walked = 0;
     for (method, path, call) in calls(holdfast).await {
@@ -187,7 +187,7 @@ async fn no_customer_and_no_stranger_gets_into_a_call_for_organisers_or_administ
         }
         walked += 1;
         let there = if path.contains("{id}") { world.filled(&path) } else { path.clone() };
-        for body in [world.body(&method, &path), json!({}), json!({ "role": "admin" })] {
+        for body in [body(&method, &path), json!({}), json!({ "role": "admin" })] {
             let answer = world.ada.call(&method, &there, body.clone()).await;
             assert_eq!((answer.status, answer.code()), (403, "forbidden"), "{method} {path}");
             let answer = holdfast.anyone().call(&method, &there, body).await;
@@ -259,7 +259,7 @@ async fn no_body_takes_fields_that_nobody_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_smuggled_into_a_body_is_refused_and_has_no_effect() {
-    let world = world().await;
+    let world = Box::pin(world()).await;
     let holdfast = &world.holdfast;
     let (ada, organiser) = (&world.ada, holdfast.organiser());
     let event = &world.event;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support::rush::Rush;
-use crate::support::{Answer, Client, Holdfast, PATIENCE, eventually};
+use crate::support::{Answer, Client, Holdfast, PATIENCE, eventually, eventually_within};
 
 const ROWS: [u32; 6] = [30; 6];
 
@@ -37,7 +37,8 @@ impl Process {
 
     async fn is_ready(&self) {
         let url = format!("{}/readyz", self.url());
-        eventually("it is ready", async || {
+        // Two builds without optimisation that start under load take their time on a busy machine.
+        eventually_within(4 * PATIENCE, "it is ready", async || {
             // Over a connection of its own, as whoever stands before it would ask.
             let answer = reqwest::Client::new().get(&url).send().await.ok()?;
             answer.status().is_success().then_some(())

@@ -36,7 +36,11 @@ async fn is_mended(holdfast: &Holdfast, label: &'static str) {
 
 /// The names of an event's keys, as Redis has them now.
 async fn keys_of(holdfast: &Holdfast, event: EventId) -> Vec<String> {
-    holdfast.ask_redis(redis::cmd("KEYS").arg(format!("*{event}*"))).await
+    eventually("Redis names its keys", async || {
+        let mut redis = holdfast.app().redis.clone();
+        redis::cmd("KEYS").arg(format!("*{event}*")).query_async(&mut redis).await.ok()
+    })
+    .await
 }
 
 /// Says something to Redis that does harm. On a busy machine its answer may be late: the harm is done.

@@ -53,7 +53,8 @@ impl Secrets {
             for name in ["\0mailer\0", "mailer:", ":"] {
                 forms.push(BASE64_STANDARD.encode(format!("{name}{secret}")));
             }
-            forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
+            let hex: Vec<_> = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            forms.push(hex.concat());
             forms.push(format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned());
             forms.iter().any(|form| text.contains(form.as_str()))
         };
@@ -160,7 +161,7 @@ struct Told(Vec<String>);
 
 impl Told {
     #[track_caller]
-    fn refused(&mut self, answer: Answer, status: u16) {
+    fn refused(&mut self, answer: &Answer, status: u16) {
         assert_eq!(answer.status, status, "{}", answer.body);
         self.0.push(format!("{:?} {}", answer.headers, answer.body));
     }
@@ -298,8 +299,8 @@ impl Town {
         let first = posts_once(&anyone, "/v1/auth/register", "register-1", form.clone()).await.expect(201);
         self.secrets.keep_tokens("who registers", &first);
         let told = &mut self.told;
-        told.refused(posts(&anyone, "/v1/auth/register", form).await, 409);
-        told.refused(posts(&anyone, "/v1/auth/login", login(&wrong)).await, 401);
+        told.refused(&posts(&anyone, "/v1/auth/register", form).await, 409);
+        told.refused(&posts(&anyone, "/v1/auth/login", login(&wrong)).await, 401);
         // In every shape in which somebody may get it wrong.
         let number = 918_273_645_546_372_819_u64;
         self.secrets.keep("a password that is a number", &number.to_string());
@@ -312,39 +313,39 @@ impl Town {
             json!([wrong]),
             json!(wrong),
         ] {
-            told.refused(posts(&anyone, "/v1/auth/login", body).await, 422);
+            told.refused(&posts(&anyone, "/v1/auth/login", body).await, 422);
         }
         let broken = format!("{{\"email\":\"ada@example.com\",\"password\":\"{wrong}").into_bytes();
-        told.refused(anyone.post_raw("/v1/auth/login", "application/json", broken.clone()).await, 400);
-        told.refused(anyone.post_raw("/v1/auth/login", "text/plain", broken).await, 415);
+        told.refused(&anyone.post_raw("/v1/auth/login", "application/json", broken.clone()).await, 400);
+        told.refused(&anyone.post_raw("/v1/auth/login", "text/plain", broken).await, 415);
         let short = json!({ "name": "Ada", "email": wrong, "password": wrong });
-        told.refused(posts(&anyone, "/v1/auth/register", short).await, 422);
+        told.refused(&posts(&anyone, "/v1/auth/register", short).await, 422);
 
         let token_of = |tokens: &Value| json!({ "refresh_token": tokens["refresh_token"] });
         let second = posts_once(&anyone, "/v1/auth/refresh", "renewal", token_of(&first)).await.expect(200);
         posts_once(&anyone, "/v1/auth/refresh", "renewal", token_of(&first)).await.expect(200);
         self.secrets.keep_tokens("who goes on", &second);
-        told.refused(posts(&anyone, "/v1/auth/refresh", token_of(&first)).await, 401);
-        told.refused(posts(&anyone, "/v1/auth/refresh", token_of(&second)).await, 401);
+        told.refused(&posts(&anyone, "/v1/auth/refresh", token_of(&first)).await, 401);
+        told.refused(&posts(&anyone, "/v1/auth/refresh", token_of(&second)).await, 401);
         let third = posts(&anyone, "/v1/auth/login", login(&password)).await.expect(200);
         self.secrets.keep_tokens("who signs in", &third);
         let ada = self.signed_in(&third);
         let change = |current: &str| json!({ "current_password": current, "new_password": other });
-        self.told.refused(posts(&ada, "/v1/me/password", change(&wrong)).await, 401);
+        self.told.refused(&posts(&ada, "/v1/me/password", change(&wrong)).await, 401);
         let anew = posts(&ada, "/v1/me/password", change(&password)).await.expect(200);
         self.secrets.keep_tokens("who has a new password", &anew);
-        self.told.refused(ada.get("/v1/me").await, 401);
+        self.told.refused(&ada.get("/v1/me").await, 401);
         assert_eq!(posts(&anyone, "/v1/auth/logout", token_of(&third)).await.status, 204);
         // Where a secret has no business to be, and somebody puts it.
         let token = third["access_token"].as_str().expect("a token");
         for path in [format!("/v1/me?token={token}"), format!("/v1/orders/{wrong}"), format!("/{wrong}")] {
             let answer = anyone.get(&path).await;
-            self.told.refused(answer.clone(), answer.status);
+            self.told.refused(&answer, answer.status);
         }
         let basic = BASE64_STANDARD.encode(format!("ada:{other}"));
         let request =
             anyone.request(reqwest::Method::GET, "/v1/me").header("Authorization", format!("Basic {basic}"));
-        self.told.refused(anyone.send(request).await, 401);
+        self.told.refused(&anyone.send(request).await, 401);
         self.signed_in(&anew)
     }
 
@@ -392,7 +393,7 @@ impl Town {
         let hidden = canary("in-the-address-");
         self.secrets.keep("a password in an address", &hidden);
         let inside = json!({ "url": format!("https://user:{hidden}@example.com/"), "events": ["*"] });
-        self.told.refused(posts(organiser, "/v1/admin/hooks", inside).await, 422);
+        self.told.refused(&posts(organiser, "/v1/admin/hooks", inside).await, 422);
     }
 
     /// A sale with every kind of mishap: Stripe fails, a card is declined, somebody forges a webhook.
@@ -436,9 +437,9 @@ impl Town {
         switches.post("/sandbox/faults", failing).await.expect(200);
         let delayed = orders("stalls-A-3").await;
         switches.delete("/sandbox/faults").await.expect(200);
-        self.told
-            .0
-            .push(delayed.body["payment"].is_null().then(|| delayed.body.to_string()).unwrap_or_default());
+        if delayed.body["payment"].is_null() {
+            self.told.0.push(delayed.body.to_string());
+        }
 
         let pays = async |order: &Value, card: &str| {
             let stripe = Client::new(&self.stripe, Some("pk_test_open".to_owned()));
@@ -462,7 +463,7 @@ impl Town {
         let code = json!({ "code": bought["tickets"][0]["code"], "event_id": id(&event) });
         let door = "/v1/admin/tickets/check-in";
         posts(organiser, door, code.clone()).await.expect(200);
-        self.told.refused(posts(ada, door, code).await, 403);
+        self.told.refused(&posts(ada, door, code).await, 403);
 
         let forged = canary("v1=");
         self.secrets.keep("a forged signature", &forged);
@@ -471,7 +472,7 @@ impl Town {
             .request(reqwest::Method::POST, "/v1/webhooks/stripe")
             .header("Stripe-Signature", format!("t=1,{forged}"))
             .body(format!("{{\"id\":\"evt_1\",\"secret\":\"{forged}\"}}"));
-        self.told.refused(anyone.send(request).await, 400);
+        self.told.refused(&anyone.send(request).await, 400);
         posts(ada, &format!("/v1/orders/{}/cancel", id(&bought)), json!({})).await.expect(200);
         ada.sees(&bought, "refunded").await;
     }
@@ -492,7 +493,7 @@ impl Town {
                 (answer.status == status).then_some(answer)
             })
             .await;
-            self.told.refused(answer, status);
+            self.told.refused(&answer, status);
         }
         let maintenance = self.holdfast.stack().database_url("postgres");
         let maintenance = holdfast::stores::postgres::pool(&maintenance, 1).expect("an address");
@@ -510,7 +511,7 @@ impl Town {
                     (answer.status == 503).then_some(answer)
                 })
                 .await;
-                self.told.refused(answer, 503);
+                self.told.refused(&answer, 503);
             }
         }
         eventually("all is well again", async || {
@@ -521,10 +522,10 @@ impl Town {
 }
 
 async fn a_journey_in(format: &str) {
-    let mut town = opens(format).await;
+    let mut town = Box::pin(opens(format)).await;
     let receiver = Receiver::start().await;
     let ada = town.comes_and_goes().await;
-    let organiser = town.organiser().await;
+    let organiser = Box::pin(town.organiser()).await;
     town.tells_others(&organiser, &receiver).await;
     town.sells(&ada, &organiser, &receiver).await;
     eventually("the mail server has refused us", async || {
@@ -566,12 +567,12 @@ async fn a_journey_in(format: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_what_a_node_says_at_its_most_talkative() {
-    a_journey_in("text").await;
+    Box::pin(a_journey_in("text")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_lines_for_collectors_either() {
-    a_journey_in("json").await;
+    Box::pin(a_journey_in("json")).await;
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod roles;
 mod sessions;
 mod store;
 mod tokens;
+#[doc(hidden)]
+pub mod untrusted;
 mod voided;
 
 use secrecy::SecretString;

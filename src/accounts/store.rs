@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Account, Accounts, AccountsError, Fault, NewAccount, Role, SignedIn};
 use crate::ids::AccountId;
-use crate::mail::{self, Occasion};
+use crate::mail::{self, Occasion, can_be_written_to};
 use crate::stores::postgres::{constraint, within};
 
 const LONGEST_NAME: usize = 100;
@@ -180,6 +180,7 @@ pub(super) fn is_address(email: &str) -> bool {
         && !local.contains('@')
         && labels
         && domain.contains('.')
+        && can_be_written_to(email)
 }
 
 #[cfg(test)]
@@ -195,6 +196,9 @@ mod tests {
             ["", "a", "@b.c", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n", "a\0@b.c"]
         {
             assert!(!is_address(bad), "{bad:?}");
+        }
+        for mute in ["(a)b@x.y", ".a@x.y", "a..b@x.y", "a,b@x.y", "a@[127.0.0.1]"] {
+            assert!(!is_address(mute), "{mute:?} has no letter ever reach it");
         }
     }
 }

@@ -154,7 +154,7 @@ mod tests {
             format!("{}.{}.", BASE64.encode(header.to_string()), BASE64.encode(claims().to_string()))
         };
         // Signed as it should be, whatever its header says: who forges one has read about libraries that follow it.
-        let headed = |header: Value, secret: &str| {
+        let under = |header: Value, secret: &str| {
             let text =
                 format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims().to_string()));
             let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
@@ -165,7 +165,7 @@ mod tests {
             header.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             header
         };
-        assert!(signer().verify(&headed(head(json!({})), SECRET)).is_some(), "the pattern itself is good");
+        assert!(signer().verify(&under(head(json!({})), SECRET)).is_some(), "the pattern itself is good");
         let right = made(&good, &claims(), SECRET);
         let (text, signature) = right.rsplit_once('.').expect("three parts");
         let theirs = json!({ "jwk": { "kty": "oct", "k": BASE64.encode("theirs") } });
@@ -173,20 +173,20 @@ mod tests {
             ("another key", made(&good, &claims(), "another secret that is long enough too")),
             ("no key", made(&good, &claims(), "")),
             ("another algorithm", made(&Header { alg: Algorithm::HS512, ..good.clone() }, &claims(), SECRET)),
-            ("our secret said to be a public key", headed(head(json!({ "alg": "RS256" })), SECRET)),
-            ("our secret said to be a curve's", headed(head(json!({ "alg": "EdDSA" })), SECRET)),
-            ("an unknown algorithm", headed(head(json!({ "alg": "HS257" })), SECRET)),
-            ("no algorithm, in capitals", headed(head(json!({ "alg": "NONE" })), SECRET)),
-            ("no algorithm at all", headed(json!({ "typ": "at+jwt" }), SECRET)),
+            ("our secret said to be a public key", under(head(json!({ "alg": "RS256" })), SECRET)),
+            ("our secret said to be a curve's", under(head(json!({ "alg": "EdDSA" })), SECRET)),
+            ("an unknown algorithm", under(head(json!({ "alg": "HS257" })), SECRET)),
+            ("no algorithm, in capitals", under(head(json!({ "alg": "NONE" })), SECRET)),
+            ("no algorithm at all", under(json!({ "typ": "at+jwt" }), SECRET)),
             ("another kind", made(&Header::new(Algorithm::HS256), &claims(), SECRET)),
-            ("no kind", headed(json!({ "alg": "HS256" }), SECRET)),
-            ("the kind of an admission", headed(head(json!({ "typ": "admission+jwt" })), SECRET)),
-            ("the kind of a place", headed(head(json!({ "typ": "place+jwt" })), SECRET)),
-            ("a key named that is an empty file", headed(head(json!({ "kid": "../../../dev/null" })), "")),
-            ("a key named in SQL", headed(head(json!({ "kid": "x' union select 'theirs" })), "theirs")),
-            ("a key that it brings along", headed(head(theirs), "theirs")),
-            ("a key at an address", headed(head(json!({ "jku": "https://evil.example/keys" })), "theirs")),
-            ("something critical", headed(head(json!({ "crit": ["b64"], "b64": false })), SECRET)),
+            ("no kind", under(json!({ "alg": "HS256" }), SECRET)),
+            ("the kind of an admission", under(head(json!({ "typ": "admission+jwt" })), SECRET)),
+            ("the kind of a place", under(head(json!({ "typ": "place+jwt" })), SECRET)),
+            ("a key named that is an empty file", under(head(json!({ "kid": "../../../dev/null" })), "")),
+            ("a key named in SQL", under(head(json!({ "kid": "x' union select 'theirs" })), "theirs")),
+            ("a key that it brings along", under(head(theirs), "theirs")),
+            ("a key at an address", under(head(json!({ "jku": "https://evil.example/keys" })), "theirs")),
+            ("something critical", under(head(json!({ "crit": ["b64"], "b64": false })), SECRET)),
             ("expired", made(&good, &with("exp", json!(1_000_000)), SECRET)),
             ("expired beyond the leeway", made(&good, &with("exp", json!(now - 7)), SECRET)),
             ("no expiry", made(&good, &without("exp"), SECRET)),

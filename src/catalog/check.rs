@@ -17,6 +17,8 @@ const LONGEST_TEXT: usize = 200;
 const LONGEST_DESCRIPTION: usize = 10_000;
 /// The longest part of a seat's id; in characters.
 const LONGEST_KEY: usize = 40;
+/// No house has so many prices. A chart counts them in sixteen bits: with one more than that, seats would get another's.
+const MOST_CATEGORIES: usize = 1000;
 const LONGEST_HOLD_SECONDS: i64 = 24 * 60 * 60;
 const LONGEST_OFFER_SECONDS: i64 = 7 * 24 * 60 * 60;
 const LONGEST_ROOM_MINUTES: i64 = 24 * 60;
@@ -158,6 +160,9 @@ pub fn patch(patch: &EventPatch, now: &super::Event, faults: &mut Faults) {
 
 /// Keys, names, prices and references of the places. How many there are is the compiler's business.
 pub fn places(form: &NewEvent, faults: &mut Faults) {
+    if form.categories.len() > MOST_CATEGORIES {
+        faults.add("categories", format!("has more than {MOST_CATEGORIES}"));
+    }
     let mut categories = HashSet::new();
     for (at, category) in form.categories.iter().enumerate() {
         let field = format!("categories[{at}]");

@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::ids::{AccountId, EventId};
 use crate::money::Currency;
+use crate::stores::postgres::moment;
 
 /// Whether an event can be sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -122,5 +123,12 @@ impl Event {
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}.{}", self.starts_at.unix_timestamp_nanos() / 1000, self.id)
+    }
+
+    /// What [`Event::place`] has written.
+    #[must_use]
+    pub fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
+        let (micros, id) = place.split_once('.')?;
+        Some((moment(micros)?, id.parse().ok()?))
     }
 }

@@ -22,13 +22,6 @@ use crate::ids::{AccountId, EventId};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
 
-/// Reads a place in the list. One that is not a place is the beginning.
-fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
-    let (micros, id) = place.split_once('.')?;
-    let moment = OffsetDateTime::from_unix_timestamp_nanos(micros.parse::<i128>().ok()?.checked_mul(1000)?);
-    Some((moment.ok()?, id.parse().ok()?))
-}
-
 /// The catalog. Clones share the charts that were read.
 #[derive(Clone)]
 pub struct Catalog {
@@ -113,8 +106,12 @@ impl Catalog {
     }
 
     /// Events, soonest first, after a place in the list.
-    pub async fn list(&self, after: Option<&str>, limit: i64) -> Result<Vec<Event>, CatalogError> {
-        let (moment, id) = after.and_then(read_place).unzip();
+    pub async fn list(
+        &self,
+        after: Option<(OffsetDateTime, EventId)>,
+        limit: i64,
+    ) -> Result<Vec<Event>, CatalogError> {
+        let (moment, id) = after.unzip();
         within(async {
             Ok(sqlx::query_as(concat!(
                 "select ",

@@ -124,7 +124,7 @@ impl From<OrdersError> for Problem {
             OrdersError::SeatsTaken(seats) => Code::SeatsUnavailable.with("seats", seats),
             OrdersError::SaleClosed => Code::SaleClosed.problem(),
             OrdersError::TooExpensive => Self::invalid(vec![FieldFault::new("hold_id", error.to_string())]),
-            OrdersError::State(state) => Code::OrderState.with("status", state),
+            OrdersError::State(state) => Code::OrderState.with("order_status", state),
             OrdersError::TooLateToCancel => Code::OrderState.detail("The event has started."),
             OrdersError::RefundTooLarge { left } => {
                 Self::invalid(vec![FieldFault::new("amount", format!("must be less than {left}"))])
@@ -268,6 +268,12 @@ mod tests {
         assert_eq!(told["code"], "sale_closed");
         assert_eq!(told["sale_starts_at"], "2026-01-01T00:00:00Z");
         assert_eq!(told["sale_ends_at"], Value::Null);
+    }
+
+    #[tokio::test]
+    async fn the_state_of_an_order_does_not_stand_where_the_status_of_the_answer_is() {
+        let told = body(OrdersError::State(crate::orders::OrderState::Cancelled).into()).await;
+        assert_eq!((&told["status"], &told["order_status"]), (&json!(409), &json!("cancelled")));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
 use crate::proof::{self, Bug};
 use crate::seats::{ClaimKind, Planes, Repair, SeatState, Truth};
-use crate::stores::postgres::{at_length, within};
+use crate::stores::postgres::{at_length, take_time, within};
 use crate::telemetry::Metrics;
 
 /// A held claim whose deadline has passed belongs to an order that is still being closed: it keeps its flag for
@@ -176,8 +176,9 @@ impl Desk {
         let chart = self.catalog.chart(event).await?;
         let planes = self.seats.snapshot(event).await?;
         let claims = at_length::<_, OrdersError>(async {
-            let mut db = self.pg.acquire().await?;
-            read_claims(&mut db, event, None).await
+            let mut tx = self.pg.begin().await?;
+            take_time(&mut tx).await?;
+            read_claims(&mut tx, event, None).await
         })
         .await?;
         Ok((chart, planes, claims))

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use sqlx::Connection as _;
 use time::OffsetDateTime;
 
 use crate::catalog::{Event, EventState};
@@ -14,7 +15,7 @@ use crate::orders::picture::read_claims;
 use crate::orders::{Desk, claims};
 use crate::proof::{self, Step};
 use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Rules, SeatsError};
-use crate::stores::postgres::{Outage, at_length, within};
+use crate::stores::postgres::{Outage, at_length, take_time, within};
 use crate::telemetry::Metrics;
 use crate::waitlist;
 
@@ -76,7 +77,7 @@ impl Desk {
         let begun = Instant::now();
         let witness = self.witness_number().await?;
         let chart = self.catalog.chart(event).await?;
-        let (row, claims, offers, hooks) = at_length::<_, OrdersError>(async {
+        within::<_, Outage>(async {
             // Model: RaiseEpoch
             // Later than what Redis has seen, too: Postgres may have been restored to before those epochs.
             let raise = sqlx::query("update events set epoch = greatest(epoch, $2) + 1 where id = $1")
@@ -84,10 +85,17 @@ impl Desk {
                 .bind(shown.max(begun_before).unwrap_or(0))
                 .execute(&mut *lock);
             proof::step(Step::RaiseEpoch, raise).await?;
+            Ok(())
+        })
+        .await?;
+        let (row, claims, offers, hooks) = at_length::<_, OrdersError>(async {
+            let mut tx = lock.begin().await?;
+            take_time(&mut tx).await?;
             // Model: ReadClaims
-            let claims = read_claims(&mut lock, event, None).await?;
-            let offers = waitlist::open_offers(&mut lock, event).await?;
-            let hooks = hooks::wants_seats(&mut lock, event).await?;
+            let claims = read_claims(&mut tx, event, None).await?;
+            let offers = waitlist::open_offers(&mut tx, event).await?;
+            let hooks = hooks::wants_seats(&mut tx, event).await?;
+            tx.commit().await?;
             Ok((self.catalog.event(event).await?, claims, offers, hooks))
         })
         .await?;
@@ -117,14 +125,15 @@ impl Desk {
         };
         self.seats.load(&plan).await?;
         self.seats.tell_witness(event, witness).await?;
-        // What was decided while the picture was being written.
-        self.compare_seats(event).await?;
+        // Seats are granted again from here on.
         self.metrics.rebuilds.inc();
         Metrics::time(&self.metrics.rebuild_seconds, begun.elapsed());
         tracing::info!(
             event.id = %event, epoch = row.epoch, claims = plan.claims.len(),
             duration_ms = begun.elapsed().as_millis(), "the picture is rebuilt"
         );
+        // What was decided while the picture was being written.
+        self.compare_seats(event).await?;
         Ok(true)
     }
 

@@ -22,6 +22,8 @@ mod room;
 mod scripts;
 mod sweep;
 mod trust;
+#[doc(hidden)]
+pub mod untrusted;
 mod watch;
 mod written;
 

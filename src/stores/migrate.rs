@@ -101,7 +101,7 @@ async fn drop_unfinished_indexes(db: &mut PgConnection) -> Result<(), MigrateErr
     for (index,) in unfinished {
         tracing::warn!(index, "its making was cut short: it is made again");
         let drop = format!("drop index concurrently if exists {index}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut *db).await?;
+        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut *db).await?;
     }
     Ok(())
 }

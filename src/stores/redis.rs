@@ -42,10 +42,6 @@ pub enum Blocking {
 }
 
 #[derive(Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one of it a handle, and a box would be one more step to each command"
-)]
 enum Wire {
     Single(Single),
     Sentinel(Sentinel),

@@ -14,7 +14,7 @@ use super::redis::{ANSWER, CONNECT, PAUSE};
 /// Clones share one connection.
 #[derive(Clone)]
 pub struct Single {
-    client: Client,
+    client: Arc<Client>,
     // Never locked across an await.
     current: Arc<RwLock<ConnectionManager>>,
     is_looked_at: Arc<AtomicBool>,
@@ -26,6 +26,7 @@ impl Single {
     pub fn new(client: Client) -> Result<Self, RedisError> {
         let manager = connection(&client)?;
         let db = manager.get_db();
+        let client = Arc::new(client);
         Ok(Self { client, current: Arc::new(RwLock::new(manager)), is_looked_at: Arc::default(), db })
     }
 

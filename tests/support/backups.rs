@@ -121,7 +121,7 @@ impl Dump {
         for statement in ["drop database", "create database"] {
             let force = if statement.starts_with("drop") { " with (force)" } else { "" };
             let statement = format!("{statement} \"{}\"{force}", self.database);
-            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pg).await.expect("an empty database");
+            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pg).await.expect("an empty database");
         }
         let mut restore = program(stack, "pg_restore");
         run(restore.args(["--exit-on-error", "--dbname", &self.database]).arg(&self.file));

@@ -33,9 +33,17 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 const PATIENCE_WITHOUT_A_GUARD: Duration = Duration::from_secs(10);
 
 /// Asks until there is an answer; fails the test, saying what it waited for, when there is none in time.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     let is_whole = std::env::var_os(BUG).is_none();
-    let patience = if is_whole { PATIENCE } else { PATIENCE_WITHOUT_A_GUARD };
+    eventually_within(if is_whole { PATIENCE } else { PATIENCE_WITHOUT_A_GUARD }, what, ask).await
+}
+
+/// The same of what is much work.
+pub async fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask().await {

@@ -42,7 +42,7 @@ impl Patient {
     }
 
     async fn sees(&self, order: &Value, status: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + 4 * PATIENCE;
         while self.get(&format!("/v1/orders/{}", id(order))).await.expect(200)["status"] != status {
             assert!(Instant::now() < deadline, "order {} is not {status}", id(order));
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -51,7 +51,7 @@ impl Patient {
 
     async fn ask(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Answer {
         let key = uuid::Uuid::new_v4().to_string();
-        let deadline = Instant::now() + 2 * PATIENCE;
+        let deadline = Instant::now() + 4 * PATIENCE;
         for tried in 0.. {
             let node = &self.nodes[self.at.load(Ordering::Relaxed) % self.nodes.len()];
             let mut request =

@@ -56,21 +56,20 @@ impl Holdfast {
             .collect();
         // The pictures' own workers look at this while it is written: it is one transaction.
         let mut tx = self.app().pg.begin().await.expect("a transaction");
-        sqlx::raw_sql("set local statement_timeout = 0").execute(&mut *tx).await.expect("set");
+        sqlx::query("set local statement_timeout = 0").execute(&mut *tx).await.expect("set");
         sqlx::query("create temporary table given on commit drop as
                      select ordinal, row_number() over (order by ordinal) - 1 as place from unnest($1::integer[]) as ordinal")
             .bind(&given)
             .execute(&mut *tx)
             .await
             .expect("the seats");
-        sqlx::raw_sql(
-            "create temporary table people on commit drop as select gen_random_uuid() as id, n from generate_series(0, 1999) n;
-             insert into accounts (id, name, email, password_hash, role)
+        for statement in [
+            "create temporary table people on commit drop as select gen_random_uuid() as id, n from generate_series(0, 1999) n",
+            "insert into accounts (id, name, email, password_hash, role)
              select id, 'One of many', id || '@example.com', 'none', 'customer' from people",
-        )
-        .execute(&mut *tx)
-        .await
-        .expect("people");
+        ] {
+            sqlx::query(statement).execute(&mut *tx).await.expect("people");
+        }
         let at_checkout = SOLD + AT_CHECKOUT;
         let statements = [
             // Fifty seats an order, sold; twenty an order, at checkout.
@@ -136,7 +135,7 @@ impl Holdfast {
         ];
         for statement in statements {
             let statement = statement.replace("{event}", &event.to_string());
-            sqlx::raw_sql(sqlx::AssertSqlSafe(statement.clone()))
+            sqlx::query(sqlx::AssertSqlSafe(statement.clone()))
                 .execute(&mut *tx)
                 .await
                 .unwrap_or_else(|error| panic!("{error}: {statement}"));

@@ -72,7 +72,7 @@ async fn orders_stand(stage: &Stage, ending: &Ending) {
     for (who, order, stands) in &ending.orders {
         let now = stage.get(who, &format!("/v1/orders/{}", id(order))).await;
         assert_eq!(now["status"], **stands, "{now}");
-        let valid = |tickets: &Vec<Value>| tickets.iter().filter(|one| one["state"] != "void").count();
+        let valid = |tickets: &Vec<Value>| tickets.iter().filter(|one| one["status"] != "void").count();
         let tickets = now["tickets"].as_array().map_or(0, valid);
         let seats = now["seats"].as_array().map_or(0, Vec::len);
         let wanted = if *stands == "confirmed" { seats } else { 0 };

@@ -59,7 +59,7 @@ impl Cell {
                 Fate::Freeze
             }
         };
-        Stop { step: self.step, side: self.side, fate, nth: self.plan.nth }
+        Stop { step: self.step, side: self.side, fate, nth: 1 }
     }
 
     pub fn name(&self) -> String {
@@ -71,7 +71,11 @@ impl Cell {
             Disaster::RedisIsLost => " while Redis is lost".to_owned(),
             Disaster::PostgresCrashes => " while Postgres crashes".to_owned(),
         };
-        format!("{} {}{then}", self.stop(), self.plan.story.name())
+        let since = match self.plan.during {
+            "" => String::new(),
+            act => format!(" once somebody {act}"),
+        };
+        format!("{} {}{since}{then}", self.stop(), self.plan.story.name())
     }
 
     /// Plays it. `logs` is set as soon as there is something to read should it go wrong.

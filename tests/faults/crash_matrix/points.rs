@@ -4,21 +4,20 @@ use holdfast::proof::{Side, Step};
 
 use super::stories::Story;
 
-/// A story in which a node stops at a step, at the so-many-th time that it gets there.
+/// A story in which a node stops at a step, the first time that it gets there once people have come so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub story: Story,
-    pub nth: u32,
     /// What people must have come to before it counts; empty: it counts from the beginning.
     pub during: &'static str,
 }
 
 const fn first(story: Story) -> Plan {
-    Plan { story, nth: 1, during: "" }
+    Plan { story, during: "" }
 }
 
-const fn at(story: Story, nth: u32, during: &'static str) -> Plan {
-    Plan { story, nth, during }
+const fn at(story: Story, during: &'static str) -> Plan {
+    Plan { story, during }
 }
 
 /// Every story that a step is stopped in. The first plays on every topology, the others on a Redis alone.
@@ -31,28 +30,21 @@ pub fn plans(step: Step) -> &'static [Plan] {
         PaysTooLateForAHeldSeat, RebuildsThePicture, WaitsForASeat, WalksAway,
     };
     match step {
-        Step::Hold => const { &[at(BuysASeat, 1, "holds"), first(WalksAway)] },
-        Step::BeginOnce => const { &[at(BuysASeat, 1, "checks out"), at(WalksAway, 1, "checks out")] },
-        Step::Claims => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
-        Step::Pin => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
-        Step::OpenIntent => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
-        Step::StoreIntent => const { &[at(BuysASeat, 1, "checks out"), first(WalksAway)] },
+        Step::Hold => const { &[at(BuysASeat, "holds"), first(WalksAway)] },
+        Step::BeginOnce => const { &[at(BuysASeat, "checks out"), at(WalksAway, "checks out")] },
+        Step::Claims => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
+        Step::Pin => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
+        Step::OpenIntent => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
+        Step::StoreIntent => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
         Step::KeepAnswer => {
-            const { &[at(BuysASeat, 1, "checks out"), at(BuysASeat, 1, "holds"), at(WalksAway, 1, "checks out")] }
+            const { &[at(BuysASeat, "checks out"), at(BuysASeat, "holds"), at(WalksAway, "checks out")] }
         }
         Step::Inbox => const { &[first(BuysASeat), first(IsDeclined)] },
         Step::FetchIntent => const { &[first(BuysASeat), first(IsDeclined)] },
         Step::TakeAgain => const { &[first(PaysTooLate), first(PaysTooLateForAHeldSeat)] },
         Step::Decide => const { &[first(BuysASeat), first(PaysTooLate), first(PaysTooLateForAHeldSeat)] },
         Step::Show => {
-            const {
-                &[
-                    first(BuysASeat),
-                    first(WalksAway),
-                    first(CallsOffUnpaid),
-                    at(CallsItOff, 1, "calls it off"),
-                ]
-            }
+            const { &[first(BuysASeat), first(WalksAway), first(CallsOffUnpaid), at(CallsItOff, "calls it off")] }
         }
         Step::CloseOutbox => const { &[first(BuysASeat), first(WalksAway)] },
         Step::CloseInbox => const { &[first(BuysASeat), first(IsDeclined)] },
@@ -64,18 +56,21 @@ pub fn plans(step: Step) -> &'static [Plan] {
             const { &[first(CallsItOff), first(PaysTooLateForAHeldSeat), first(HouseCancels)] }
         }
         Step::RecordRefund => const { &[first(CallsItOff), first(PaysTooLateForAHeldSeat)] },
-        Step::GrantOffer => const { &[first(WaitsForASeat), at(LetsAnOfferLapse, 2, "")] },
-        Step::NoteOffer => const { &[first(WaitsForASeat), at(LetsAnOfferLapse, 2, "")] },
+        // Before it, the party is asked in vain.
+        Step::GrantOffer => {
+            const { &[at(WaitsForASeat, "calls it off"), at(LetsAnOfferLapse, "nobody answers")] }
+        }
+        Step::NoteOffer => const { &[first(WaitsForASeat)] },
         Step::LapseOffer => const { &[first(LetsAnOfferLapse)] },
         // First with somebody on the list, then with nobody left.
         Step::LetGo => {
-            const { &[at(WaitsForASeat, 1, "calls it off"), first(WaitsForASeat), first(LetsAnOfferLapse)] }
+            const { &[at(WaitsForASeat, "calls it off"), first(WaitsForASeat), first(LetsAnOfferLapse)] }
         }
         Step::RaiseEpoch => {
             const {
                 &[
-                    at(OpensASale, 1, "opens"),
-                    at(RebuildsThePicture, 1, "the picture is lost"),
+                    at(OpensASale, "opens"),
+                    at(RebuildsThePicture, "the picture is lost"),
                     first(OpensASaleAndLeaves),
                 ]
             }
@@ -84,8 +79,8 @@ pub fn plans(step: Step) -> &'static [Plan] {
         Step::LoadPart => {
             const {
                 &[
-                    at(RebuildsThePicture, 1, "the picture is lost"),
-                    at(OpensASale, 1, "opens"),
+                    at(RebuildsThePicture, "the picture is lost"),
+                    at(OpensASale, "opens"),
                     first(OpensASaleAndLeaves),
                 ]
             }
@@ -93,14 +88,14 @@ pub fn plans(step: Step) -> &'static [Plan] {
         Step::LoadMarker => {
             const {
                 &[
-                    at(RebuildsThePicture, 1, "the picture is lost"),
-                    at(OpensASale, 1, "opens"),
+                    at(RebuildsThePicture, "the picture is lost"),
+                    at(OpensASale, "opens"),
                     first(OpensASaleAndLeaves),
                 ]
             }
         }
-        Step::KeepSeat => const { &[at(MovesATicket, 1, "moves"), first(MovesATicketAndLeaves)] },
-        Step::Move => const { &[at(MovesATicket, 1, "moves"), first(MovesATicketAndLeaves)] },
+        Step::KeepSeat => const { &[at(MovesATicket, "moves"), first(MovesATicketAndLeaves)] },
+        Step::Move => const { &[at(MovesATicket, "moves"), first(MovesATicketAndLeaves)] },
         Step::SendLetter => const { &[first(BuysASeat)] },
         Step::MarkLetter => const { &[first(BuysASeat)] },
         Step::CollectNotes => const { &[first(BuysASeat)] },

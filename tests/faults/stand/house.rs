@@ -88,6 +88,8 @@ impl House {
             .with("RATE_LIMITS", "off")
             .with("RECONCILE_SECONDS", 2)
             .with("SHUTDOWN_SECONDS", 10)
+            // Nobody who sends customers looks at readiness here.
+            .with("DRAIN_SECONDS", 0)
             .with("LOG_FORMAT", "json");
         Self {
             name: name.to_owned(),
