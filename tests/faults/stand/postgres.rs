@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::local::programs::{self, PostgresPrograms};
 use holdfast::stores::postgres;
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use rustix::process::Signal;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
@@ -252,14 +252,12 @@ impl Database {
         self.servers[self.primary].start(&self.programs).await;
     }
 
-    /// The primary's disk takes nothing more: no file may grow, nor be written anew.
+    /// The primary's disk takes nothing more: nothing is written to any file, until it is started anew.
     pub fn fill_the_disk(&self) {
-        // New backends get it from their parent, so whoever was started meanwhile is looked for once more.
-        for _ in 0..3 {
-            for pid in self.servers[self.primary].process.family() {
-                let none = Rlimit { current: Some(0), maximum: None };
-                let _ = prlimit(Some(pid), Resource::Fsize, none);
-            }
+        // As the user whose processes these are, which not every root may do. New backends have it from their parent.
+        for pid in self.servers[self.primary].process.family() {
+            let pid = pid.as_raw_nonzero().to_string();
+            self.run(Path::new("prlimit"), &["--pid", &pid, "--fsize=0"]);
         }
     }
 

@@ -73,7 +73,7 @@ impl Process {
         let children = std::fs::read_to_string(format!("/proc/{number}/task/{number}/children"));
         let children = children.unwrap_or_default();
         let children = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
-        children.chain([own]).collect()
+        [own].into_iter().chain(children).collect()
     }
 
     /// Whether every thread of it stands still, by a step that froze it or by us.
