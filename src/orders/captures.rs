@@ -4,13 +4,15 @@
 //! with a failover, or a backup that was restored. Stripe lists the newest first, so a walk that was cut short would skip what
 //! is older: it is gone on with, page by page, until it is whole.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::orders::log::{Actor, Because};
-use crate::payments::{Intent, IntentStatus, Refund};
+use crate::payments::{Cancelled, Intent, IntentStatus, Refund};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
 
@@ -159,6 +161,9 @@ impl Desk {
     }
 
     async fn look_at_intent(&self, intent: &Intent) -> Result<bool, OrdersError> {
+        if is_payable(intent.status) {
+            return self.shut_a_door_of_nobodys(intent).await;
+        }
         if intent.status != IntentStatus::Succeeded
             || intent.order().is_none()
             || self.is_settled(intent).await?
@@ -172,6 +177,32 @@ impl Desk {
             Err(OrdersError::NotFound) => self.find_a_home(intent).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// A PaymentIntent that was opened for one of our orders while its answer was lost for good, and that another has taken the
+    /// place of. Nobody was ever told its secret; it is shut all the same, so that an order has one door and no more.
+    async fn shut_a_door_of_nobodys(&self, intent: &Intent) -> Result<bool, OrdersError> {
+        let age = OffsetDateTime::now_utc().unix_timestamp() - intent.created;
+        if Duration::from_secs(age.unsigned_abs()) < self.clock.reconcile * 2 || age < 0 {
+            // Its answer may still be on its way to us.
+            return Ok(false);
+        }
+        let (strays,): (bool,) = within(async {
+            let asked = sqlx::query_as(
+                "select not exists (select from payments where payment_intent = $1)
+                        and exists (select from payments p
+                                      join orders o on o.event_id = p.event_id and o.id = p.order_id
+                                     where o.id = $2 and (p.payment_intent is not null
+                                           or o.state not in ('awaiting_payment', 'closing')))",
+            );
+            Ok::<_, OrdersError>(asked.bind(&intent.id).bind(intent.order()).fetch_one(&self.pg).await?)
+        })
+        .await?;
+        if !strays {
+            return Ok(false);
+        }
+        tracing::warn!(intent = intent.id, "a payment that nobody was told of is cancelled");
+        Ok(matches!(self.payments.cancel(&intent.id).await?, Cancelled::Done(_)))
     }
 
     /// Captured for an order that we do not have. It is not given back unasked: the order may be another house's on the same
@@ -248,6 +279,16 @@ impl Desk {
         .await?;
         Metrics::count_many(&self.metrics.reconciled, "stuck", sum.failed as u64);
         Ok(Walked { unfinished, ..sum })
+    }
+}
+
+fn is_payable(status: IntentStatus) -> bool {
+    match status {
+        IntentStatus::RequiresPaymentMethod
+        | IntentStatus::RequiresConfirmation
+        | IntentStatus::RequiresAction
+        | IntentStatus::RequiresCapture => true,
+        IntentStatus::Processing | IntentStatus::Succeeded | IntentStatus::Canceled => false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! A node that nobody reads, that may not open another file, whose stores move: it goes on as far as it can, and then again.
+//! A node that nobody reads, that may not open another file, whose stores move or are full: it goes on as far as it can, and
+//! then again.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -215,4 +216,55 @@ async fn a_store_that_moves_is_found_by_its_name() {
     buys(&house, &ada, &event, "stalls-1-2").await;
     nothing_is_lost(&house, &database, &memory).await;
     drop((started, second));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let (memory, mut database) = (Memory::start(Topology::Single).await, Database::start().await);
+    let house = House::open("full-disk", &database, &memory, 1, |settings| settings).await;
+    let mut node = house.node("only");
+    node.start().await;
+    house.is_served_by(&[&node]).await;
+    let event = house.theatre(2).await;
+    let ada = house.customer(&house.pg(&database)).await;
+    buys(&house, &ada, &event, "stalls-1-1").await;
+    let path = format!("/v1/events/{}/holds", id(&event));
+    let held = |seat: &str| json!({ "seats": [seat] });
+    let first = ada.insists("POST", &path, held("stalls-1-2")).await;
+    let order = ada.insists("POST", "/v1/orders", json!({ "hold_id": first.body["id"] })).await;
+    assert_eq!(order.status, 201, "{}", order.body);
+    let hold = ada.insists("POST", &path, held("stalls-1-3")).await;
+    assert_eq!(hold.status, 201, "{}", hold.body);
+
+    database.fill_the_disk();
+    let (checkout, key) = (json!({ "hold_id": hold.body["id"] }), Uuid::now_v7());
+    for _ in 0..3 {
+        let answer = ada.asks("POST", "/v1/orders", Some(&checkout), key).await.expect("an answer");
+        assert_eq!(answer.status, 503, "{}", answer.body);
+    }
+    // The money comes all the same, and there is nowhere to write it down.
+    house.pay(&order.body, "pm_card_visa").unwrap();
+
+    // Somebody makes room and starts Postgres anew, should it have ended.
+    database.crash_and_restart().await;
+    let order = format!("/v1/orders/{}", id(&order.body));
+    eventually("what was paid meanwhile is confirmed", async || {
+        let now = ada.insists("GET", &order, None).await;
+        (now.body["status"] == "confirmed").then_some(())
+    })
+    .await;
+    let next = eventually("the same checkout goes on", async || {
+        let answer = ada.asks("POST", "/v1/orders", Some(&checkout), key).await?;
+        (answer.status == 201).then_some(answer.body)
+    })
+    .await;
+    house.pay(&next, "pm_card_visa").unwrap();
+    eventually("all three are sold", async || {
+        let orders = ada.insists("GET", "/v1/orders", None).await;
+        let items = orders.body["items"].as_array()?;
+        (items.len() == 3 && items.iter().all(|order| order["status"] == "confirmed")).then_some(())
+    })
+    .await;
+    nothing_is_lost(&house, &database, &memory).await;
+    node.stop();
 }

@@ -252,6 +252,15 @@ impl Database {
         self.servers[self.primary].start(&self.programs).await;
     }
 
+    /// The primary's disk takes nothing more: nothing is written to any file, until it is started anew.
+    pub fn fill_the_disk(&self) {
+        // As the user whose processes these are, which not every root may do. New backends have it from their parent.
+        for pid in self.servers[self.primary].process.family() {
+            let pid = pid.as_raw_nonzero().to_string();
+            self.run(Path::new("prlimit"), &["--pid", &pid, "--fsize=0"]);
+        }
+    }
+
     pub fn freeze_primary(&self) {
         self.servers[self.primary].process.signal(Signal::STOP);
     }
