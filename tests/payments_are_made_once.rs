@@ -151,7 +151,8 @@ async fn a_wrong_key_is_refused_and_never_printed() {
     let till = Till::open().await;
     let stranger = gateway(&till.sandbox.url(), "sk_test_wrong_key", 25, Metrics::new());
     let refused = stranger.open(&wish()).await.expect_err("nobody knows this key");
-    assert!(matches!(refused, PaymentsError::Refused { status: 401, .. }));
+    // Nobody's order is refused by that: it is as if Stripe were away, until there is another key.
+    assert!(matches!(refused, PaymentsError::Outage { fault: Fault::Key(401), .. }));
     for printed in [format!("{stranger:?}"), format!("{refused:?} {refused}"), format!("{:?}", till.sandbox)]
     {
         assert!(!printed.contains("sk_test_"), "{printed}");
