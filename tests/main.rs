@@ -15,6 +15,7 @@ mod an_outage_is_told_quickly_and_ends_by_itself;
 mod bad_input_is_a_clear_problem;
 mod collection;
 mod events_are_what_was_published;
+mod late_work_leaves_no_transaction_open;
 mod letters_arrive_once;
 mod letters_tell_what_happened;
 mod limits_keep_passwords_from_guessers;
