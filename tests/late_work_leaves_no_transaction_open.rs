@@ -26,11 +26,11 @@ async fn pools() -> (Holdfast, PgPool, PgPool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_after_a_transaction_that_was_given_up_at_its_beginning_is_there_for_everybody() {
     let (_holdfast, node, others) = pools().await;
+    let mut late = 0;
     for seat in 0..20 {
         let mut connection = node.acquire().await.expect("a connection");
         // The word is out, the answer is not here: time is up.
-        let too_late = connection.begin().now_or_never().is_none();
-        assert!(too_late, "Postgres is not that quick");
+        late += u32::from(connection.begin().now_or_never().is_none());
         drop(connection);
 
         let cursor = format!("seat {seat}");
@@ -46,4 +46,5 @@ async fn what_is_written_after_a_transaction_that_was_given_up_at_its_beginning_
             .expect("an answer");
         assert_eq!(seen, 1, "what was acknowledged is there");
     }
+    assert!(late > 0, "Postgres is not always that quick");
 }

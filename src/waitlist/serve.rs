@@ -268,7 +268,7 @@ impl Waitlist {
         loop {
             let closed = within(async {
                 let mut tx = self.pg.begin().await?;
-                let parties: Vec<(crate::ids::EntryId,)> = sqlx::query_as(
+                let parties: Vec<(EntryId,)> = sqlx::query_as(
                     "select id from waitlist where event_id = $1 and state = 'waiting' order by place limit $2 for update",
                 )
                 .bind(event)
