@@ -30,6 +30,7 @@ mod events_are_what_was_published;
 mod every_call_stands_whatever_is_sent;
 mod every_fault_has_its_test;
 mod invention;
+mod late_work_leaves_no_transaction_open;
 mod letters_arrive_once;
 mod letters_tell_what_happened;
 mod limits_keep_passwords_from_guessers;

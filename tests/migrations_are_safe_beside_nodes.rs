@@ -61,7 +61,7 @@ async fn a_node_that_knows_nothing_of_it_sells_on_while_a_newer_schema_comes() {
     let event = holdfast.small_hall(4800, &ROWS).await;
     let nodes = [holdfast.url().to_owned(), second.url.clone()];
     let rush = Rush::starts(&holdfast, event, &ROWS, holdfast.crowd(100).await, &nodes);
-    let (url, _) = holdfast.addresses();
+    let url = holdfast.owner_url();
     // Statements that were prepared before must go on: each of these tables gets a column between others' uses of it.
     let tables = [
         "events",
@@ -112,7 +112,7 @@ async fn a_node_that_knows_nothing_of_it_sells_on_while_a_newer_schema_comes() {
 async fn nobody_waits_behind_a_migration_that_waits_for_a_long_transaction() {
     let holdfast = Holdfast::start().await;
     let event = holdfast.small_hall(4800, &ROWS).await;
-    let (url, _) = holdfast.addresses();
+    let url = holdfast.owner_url();
     let mut long = PgConnection::connect(&url).await.expect("a connection");
     let mut report = long.begin().await.expect("a transaction");
     sqlx::query("select count(*) from orders").execute(&mut *report).await.expect("somebody counts");
@@ -133,7 +133,7 @@ async fn nobody_waits_behind_a_migration_that_waits_for_a_long_transaction() {
             "select count(*) from pg_stat_activity
               where application_name = 'holdfast migrate' and wait_event_type = 'Lock' and datname = current_database()",
         )
-        .fetch_one(&holdfast.app().pg)
+        .fetch_one(&holdfast.owner())
         .await
         .ok()?;
         (waits > 0).then_some(())
@@ -165,7 +165,7 @@ async fn nobody_waits_behind_a_migration_that_waits_for_a_long_transaction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_is_never_given_up_ends_the_migration_and_changes_nothing() {
     let holdfast = Holdfast::start().await;
-    let (url, _) = holdfast.addresses();
+    let url = holdfast.owner_url();
     let mut long = PgConnection::connect(&url).await.expect("a connection");
     let mut report = long.begin().await.expect("a transaction");
     sqlx::query("select count(*) from orders").execute(&mut *report).await.expect("somebody counts");
@@ -212,7 +212,7 @@ async fn many_who_migrate_at_once_and_some_that_are_killed_leave_one_whole_schem
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_making_was_cut_short_is_made_again() {
     let holdfast = Holdfast::start().await;
-    let (url, _) = holdfast.addresses();
+    let url = holdfast.owner_url();
     say(&url, "create table things (name text); insert into things values ('twice'), ('twice')").await;
     let step =
         "-- no-transaction\ncreate unique index concurrently if not exists things_once on things (name)";
@@ -231,7 +231,7 @@ async fn an_index_whose_making_was_cut_short_is_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_older_than_a_node_needs_is_named() {
     let holdfast = Holdfast::start().await;
-    let (url, _) = holdfast.addresses();
+    let url = holdfast.owner_url();
     assert_eq!(readiness(&holdfast).await.0, 200);
     say(&url, "delete from _sqlx_migrations where version = 13").await;
     let (status, checks) = readiness(&holdfast).await;
@@ -241,7 +241,7 @@ async fn a_schema_that_is_older_than_a_node_needs_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_a_guard_is_not_ready_and_says_which_is_gone() {
     let holdfast = Holdfast::with(|config| config.reconcile_seconds = 1).await;
-    let (url, _) = holdfast.addresses();
+    let url = holdfast.owner_url();
     for (harm, name) in [
         ("drop index tickets_one_valid_per_seat", "tickets_one_valid_per_seat"),
         ("alter table seat_claims drop constraint seat_claims_pkey", "seat_claims_pkey"),

@@ -26,7 +26,7 @@ async fn is_an_outage_in_time(what: &str, call: impl Future<Output = Answer>) {
 
 /// A session of somebody else's in the house's own database.
 async fn a_session(holdfast: &Holdfast) -> PgConnection {
-    PgConnection::connect(&holdfast.addresses().0).await.expect("Postgres answers")
+    PgConnection::connect(&holdfast.owner_url()).await.expect("Postgres answers")
 }
 
 async fn says(session: &mut PgConnection, words: &str) {
@@ -190,7 +190,7 @@ async fn without_a_connection_to_be_had_it_is_an_outage_that_ends_by_itself() {
     let clerk = format!("clerk_{}", uuid::Uuid::new_v4().simple());
     let mut other = a_session(&holdfast).await;
     says(&mut other, &format!("create role {clerk} login in role postgres")).await;
-    let url = holdfast.addresses().0.replacen("postgres://postgres@", &format!("postgres://{clerk}@"), 1);
+    let url = holdfast.owner_url().replacen("postgres://postgres@", &format!("postgres://{clerk}@"), 1);
     let node = holdfast.another_node(|config| config.database_url = Some(SecretString::from(url))).await;
     let event = holdfast.theatre().await;
     let ada = holdfast.customer().await.at(&node);

@@ -326,7 +326,7 @@ async fn a_broken_promise_raises_its_alarm_on_a_node_that_nobody_asks() {
         "update order_seats set price = price + 1 where order_id = $1::uuid",
         "delete from order_log where order_id = $1::uuid and step = 2",
     ] {
-        sqlx::query(harm).bind(id(&order)).execute(&holdfast.app().pg).await.expect("the harm is done");
+        sqlx::query(harm).bind(id(&order)).execute(&holdfast.owner()).await.expect("the harm is done");
     }
     let wanted: HashSet<&str> =
         ["confirmed_is_paid", "all_seats_or_none", "priced_as_shown", "moves_are_logged"].into();

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor as _, PgConnection, PgPool};
 use time::OffsetDateTime;
 
 /// Every migration, compiled in, so that one binary is a whole installation.
@@ -41,8 +41,22 @@ pub fn pool(url: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
         ("lock_timeout", "1200"),
         // A node that freezes inside a transaction must not keep its seats locked.
         ("idle_in_transaction_session_timeout", "10000"),
+        // Or every connection that comes back without a transaction would say so.
+        ("client_min_messages", "error"),
     ]);
-    Ok(PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).connect_lazy_with(options))
+    Ok(PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .after_release(|connection, _| Box::pin(come_back_clean(connection)))
+        .connect_lazy_with(options))
+}
+
+/// Ends what a connection comes back with. Work that is late is dropped where it stands, and a `begin` that is dropped
+/// before its answer has come leaves a transaction that nobody knows of: whatever the next borrower wrote would be
+/// acknowledged, and gone when the server ends that transaction.
+async fn come_back_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    connection.execute("rollback").await?;
+    Ok(true)
 }
 
 /// Work in Postgres did not end in time, or could not.

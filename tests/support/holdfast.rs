@@ -303,8 +303,12 @@ impl Holdfast {
 
     /// This house's database as its owner, who may do the harm that no node can.
     pub fn owner(&self) -> sqlx::PgPool {
-        let url = self.stack.database_url(&self.database_name());
-        holdfast::stores::postgres::pool(&url, 2).expect("an address")
+        holdfast::stores::postgres::pool(&self.owner_url(), 2).expect("an address")
+    }
+
+    /// Where its owner finds it.
+    pub fn owner_url(&self) -> String {
+        self.stack.database_url(&self.database_name())
     }
 
     fn maintenance(&self) -> sqlx::PgPool {

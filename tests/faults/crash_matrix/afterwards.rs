@@ -120,12 +120,14 @@ async fn seats_are_whose_they_are(stage: &Stage, ending: &Ending) {
     }
     let event: EventId = id(&ending.event).parse().expect("an id");
     let [.., owners, _, _] = Keys::of(event).shared();
-    let counted: BTreeMap<String, i64> = eventually("Redis says who has how many", async || {
+    // A seat that was kept for a move, and sold by somebody else's hand, is in it twice until its time is over.
+    eventually(&format!("Redis counts {owned:?} by owner"), async || {
         let mut redis = stage.redis.clone();
-        redis::cmd("HGETALL").arg(&owners).query_async(&mut redis).await.ok()
+        let counted: BTreeMap<String, i64> =
+            redis::cmd("HGETALL").arg(&owners).query_async(&mut redis).await.ok()?;
+        (counted == owned).then_some(())
     })
     .await;
-    assert_eq!(counted, owned, "seats by owner, in Redis and in Postgres");
 }
 
 /// Customers have letters about how their orders ended, and other systems were told, at least once; the log has it once.
