@@ -118,13 +118,13 @@ impl House {
     }
 
     pub fn organiser(&self) -> Person {
-        Person::new(self.organiser, token(self.organiser, "organiser"), Arc::clone(&self.places))
+        Person::new(token(self.organiser, "organiser"), Arc::clone(&self.places))
     }
 
     pub async fn customer(&self, pg: &PgPool) -> Person {
         let id = AccountId::new();
         account(pg, id, "customer").await;
-        Person::new(id, token(id, "customer"), Arc::clone(&self.places))
+        Person::new(token(id, "customer"), Arc::clone(&self.places))
     }
 
     /// An event that is on sale.

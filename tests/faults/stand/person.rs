@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use holdfast::ids::AccountId;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -52,15 +51,14 @@ impl Answer {
 
 #[derive(Debug, Clone)]
 pub struct Person {
-    pub id: AccountId,
     token: String,
     places: Arc<Places>,
     http: reqwest::Client,
 }
 
 impl Person {
-    pub fn new(id: AccountId, token: String, places: Arc<Places>) -> Self {
-        Self { id, token, places, http: reqwest::Client::new() }
+    pub fn new(token: String, places: Arc<Places>) -> Self {
+        Self { token, places, http: reqwest::Client::new() }
     }
 
     /// One request to one node; nothing when no answer came, and then what happened is unknown.
