@@ -25,7 +25,12 @@ const MORE_ROUNDS: usize = 150;
 const NEVER_REFUSED: [&str; 4] = ["get /healthz", "get /metrics", "get /readyz", "get /v1/tickets/keys"];
 
 /// Calls that make what other calls need.
-const MAKING: [&str; 3] = ["post /v1/admin/events", "post /v1/admin/hooks", "post /v1/events/{id}/holds"];
+const MAKING: [&str; 4] = [
+    "post /v1/admin/events",
+    "post /v1/admin/hooks",
+    "post /v1/events/{id}/holds",
+    "post /v1/admin/tickets/check-in",
+];
 
 /// How often each call was done and refused.
 type Coverage = BTreeMap<String, (u32, u32)>;
@@ -127,7 +132,7 @@ impl Survey {
 
     /// Chance may have missed something, which says nothing about the service.
     async fn reach_what_was_not_reached(&mut self) {
-        for _ in 0..MORE_ROUNDS {
+        for round in 0..MORE_ROUNDS {
             let missed: Vec<_> = (self.operations.iter())
                 .filter(|operation| is_missed(&operation.name(), self.coverage[&operation.name()]))
                 .cloned()
@@ -136,6 +141,9 @@ impl Survey {
                 return;
             }
             // What is needed for some of them may be used up by now.
+            if round % 10 == 0 {
+                self.world.restock().await;
+            }
             for name in MAKING {
                 let making = self.operations.iter().find(|operation| operation.is(name)).cloned();
                 self.ask(&making.expect("it is documented"), Who::Organiser, false).await;
@@ -162,11 +170,7 @@ impl Survey {
         let faults = faults(&self.world, operation, request, &answer);
         for fault in faults {
             let shown = String::from_utf8_lossy(&answer.bytes[..answer.bytes.len().min(2000)]);
-            let told = format!(
-                "{request}
-answers {}: {shown}",
-                answer.status
-            );
+            let told = format!("{request}\nanswers {}: {shown}", answer.status);
             self.found.entry(format!("{}: {fault}", operation.name())).or_insert(told);
         }
         let seen = self.coverage.get_mut(&operation.name()).expect("counted");

@@ -147,6 +147,19 @@ impl World {
         }
     }
 
+    /// Tickets that nobody has used, moved or given back yet.
+    pub async fn restock(&mut self) {
+        let event = self.holdfast.event(house("One more", 14)).await;
+        let ben = self.person(Who::Ben).clone();
+        let paid = self.holdfast.sold(&ben, event, &["stalls-A-1", "stalls-A-2"]).await;
+        let tickets = paid["tickets"].as_array().expect("tickets");
+        self.codes.extend(tickets.iter().map(|ticket| text(ticket, "code")));
+        let order = (Kind::Order, id(&paid));
+        for (kind, id) in tickets.iter().map(|ticket| (Kind::Ticket, id(ticket))).chain([order]) {
+            self.things.push(Thing { kind, id: id.to_owned(), whose: Who::Ben, is_spare: true });
+        }
+    }
+
     /// Ids of what is somebody's own, codes, and what money is asked for with.
     fn note_secrets(&mut self, thing: &Value) {
         const OWN: [&str; 8] = [
@@ -285,7 +298,13 @@ pub fn house(title: &str, seats: u32) -> Value {
 
 async fn registers(holdfast: &Holdfast, name: &str, email: &str) -> (Client, Value) {
     let form = json!({ "name": name, "email": email, "password": PASSWORD });
-    let signed_in = holdfast.anyone().post("/v1/auth/register", form).await.expect(201);
+    // On a busy machine a password may take longer than an answer may.
+    let signed_in = eventually(&format!("{name} registers"), async || {
+        Some(holdfast.anyone().post("/v1/auth/register", form.clone()).await)
+            .filter(|answer| answer.status != 503)
+    })
+    .await
+    .expect(201);
     (Client::new(holdfast.url(), Some(text(&signed_in, "access_token"))), signed_in)
 }
 
