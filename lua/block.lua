@@ -22,6 +22,7 @@ for i, ordinal in ipairs(ordinals) do
 end
 if #refused > 2 then return refused end
 if #fresh == 0 then return {'blocked', '', 0} end
+can_write()
 for _, ordinal in ipairs(fresh) do redis.call('SET', FLAG .. ordinal, 'blocked') end
 mark(fresh, 1, 1, 1)
 return {'blocked', tell('blocked', join(fresh)), #fresh}

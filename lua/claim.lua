@@ -42,6 +42,7 @@ for _, list in ipairs({held, again}) do
 end
 table.sort(all)
 local deadline = math.max(now + tonumber(ARGV[6]), #before > 0 and hold.deadline or 0)
+can_write()
 for _, ordinal in ipairs(held) do redis.call('PEXPIREAT', FLAG .. ordinal, deadline) end
 for _, ordinal in ipairs(again) do redis.call('SET', FLAG .. ordinal, id, 'PXAT', deadline) end
 local was_full = hooks and is_full()

@@ -14,6 +14,7 @@ for i, flag in ipairs(flags_of(ordinals)) do
   if flag == sold then mine[#mine + 1] = ordinals[i] end
 end
 if #mine == 0 then return {'freed', '', 0} end
+can_write()
 drop_flags(mine)
 mark(mine, 0, 0, 0)
 count(owner, -#mine)

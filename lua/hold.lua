@@ -129,4 +129,5 @@ answer = (orphan_rule and orphans()) or over_limit(#named + #picked) or heal(pic
 if answer then return answer end
 
 for _, ordinal in ipairs(picked) do named[#named + 1] = ordinal end
+-- Model: Hold
 return grant(named)

@@ -30,4 +30,5 @@ if not first then
 end
 local ordinals = side_by_side(first)
 if not ordinals then return {'again', feed} end
+-- Model: Hold
 return over_limit(wanted) or heal(ordinals) or grant(ordinals)

@@ -20,6 +20,7 @@ if open >= tonumber(new) or loading > tonumber(new) then return {'stale', '', ma
 -- What is written from here on belongs to the new epoch.
 epoch = new
 
+-- Model: LoadBegin
 local function begin()
   if mine then return {'loaded', ''} end
   local size, aisles = tonumber(ARGV[6]), ARGV[7]
@@ -59,6 +60,7 @@ local function install(claims, holds)
   end
 end
 
+-- Model: LoadPart
 local function part()
   local from, to = tonumber(ARGV[6]), tonumber(ARGV[7])
   if not mine or from > tonumber(meta[4]) then return {'superseded', ''} end
@@ -81,6 +83,7 @@ local function part()
   return {'loaded', ''}
 end
 
+-- Model: LoadFinish
 local function finish()
   if not mine or meta[4] ~= meta[5] then return {'superseded', ''} end
   redis.call('HDEL', META, 'loading', 'next')

@@ -53,6 +53,7 @@ end
 
 local now = now_ms()
 local record = {owner = owner, ordinals = {place}, deadline = now + keep, first = now, order = order, wish = ''}
+can_write()
 redis.call('SET', FLAG .. place, id, 'PXAT', record.deadline)
 set_bits(TAKEN, {place}, 1)
 keep_record(id, record)

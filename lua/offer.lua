@@ -50,4 +50,5 @@ if standing then ordinals = places() else ordinals, more = seats() end
 redis.call('UNLINK', KEYS[12])
 if more then return more end
 if not ordinals then return {'none', feed} end
+-- Model: Offer
 return heal(ordinals) or grant(ordinals)

@@ -26,6 +26,7 @@ if ARGV[8] ~= '1' then
 end
 hold.order = ARGV[5]
 hold.deadline = math.max(hold.deadline, wanted)
+can_write()
 for _, ordinal in ipairs(hold.ordinals) do redis.call('PEXPIREAT', FLAG .. ordinal, hold.deadline) end
 keep_record(ARGV[3], hold)
 return {'pinned', '', hold.deadline, now}

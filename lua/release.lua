@@ -27,6 +27,7 @@ local kept = waiting and bits(KEPT, candidates) or {}
 for i, ordinal in ipairs(candidates) do
   if taken[i] == 1 and sold[i] == 0 and kept[i] ~= 1 then freed[#freed + 1] = ordinal end
 end
+can_write()
 drop_flags(mine)
 local looks = come_free(freed)
 consume(id, 'released')

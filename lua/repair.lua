@@ -100,6 +100,7 @@ for i = 3, #ARGV, 8 do
     hold = ARGV[i + 4], owner = ARGV[i + 5], ttl = tonumber(ARGV[i + 6]) or 0, buyer = ARGV[i + 7],
   }
   if as_seen(seat) and not right_already(seat) and not is_held_rightly(seat) then
+    if total == 0 then can_write() end
     put_right(seat)
     total = total + 1
     -- What is kept for the waiting list looks held.

@@ -14,11 +14,12 @@ for i = 6, #ARGV do ordinals[#ordinals + 1] = tonumber(ARGV[i]) end
 for i, flag in ipairs(flags_of(ordinals)) do
   if flag ~= sold then fresh[#fresh + 1] = ordinals[i] end
 end
+local hold = record_of(id)
+can_write()
 for _, ordinal in ipairs(fresh) do redis.call('SET', FLAG .. ordinal, sold) end
 mark(fresh, 1, 1, 0)
 
 local moved = 0
-local hold = record_of(id)
 if hold and hold.live and hold.owner == owner then
   local bought, rest = set_of(ordinals), {}
   for _, ordinal in ipairs(hold.ordinals) do

@@ -14,6 +14,7 @@ for i, ordinal in ipairs(ordinals) do
   if flags[i] == 'blocked' or (not flags[i] and blocked[i] == 1) then mine[#mine + 1] = ordinal end
 end
 if #mine == 0 then return {'unblocked', '', 0} end
+can_write()
 drop_flags(mine)
 mark(mine, 0, 0, 0)
 return {'unblocked', tell(come_free(mine), join(mine)), #mine}

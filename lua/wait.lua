@@ -24,6 +24,7 @@ while #kept < cap do
   kept[#kept + 1], at = at, at + 1
 end
 local more = at >= 0 and redis.call('BITPOS', KEPT, 1, at, -1, 'BIT') >= 0
+-- Model: LetGo
 set_bits(KEPT, kept, 0)
 set_bits(TAKEN, kept, 0)
 if not more then

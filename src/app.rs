@@ -42,7 +42,9 @@ pub struct App {
     /// Carries letters; nobody does when mail is off.
     pub postman: Option<Postman>,
     pub hooks: Hooks,
-    /// Cancelled when the node is going down: streams end, readiness says no.
+    /// Cancelled when the node is told to go: readiness says no, and everything else is served as before.
+    pub leaving: CancellationToken,
+    /// Cancelled when it takes no more connections: streams end.
     pub closing: CancellationToken,
 }
 
@@ -123,6 +125,7 @@ impl App {
             rooms,
             postman,
             hooks,
+            leaving: CancellationToken::new(),
             closing: CancellationToken::new(),
         })
     }

@@ -135,4 +135,21 @@ mod tests {
         assert_eq!(HoldId::of(1, seed), HoldId::of(1, seed));
         assert_ne!(HoldId::of(1, seed), HoldId::of(2, seed));
     }
+
+    /// Who may do what never rests on an id alone, but nobody can list what there is by counting, either.
+    #[test]
+    fn an_id_does_not_tell_the_next_one() {
+        const MANY: usize = 20_000;
+        let ids: Vec<u128> = (0..MANY).map(|_| OrderId::new().0.as_u128()).collect();
+        let lows: std::collections::HashSet<u32> =
+            ids.iter().map(|id| u32::try_from(id & 0xffff_ffff).expect("32 bits")).collect();
+        assert!(lows.len() > MANY - 10, "the last 32 bits are drawn anew each time");
+        for bit in 0..32 {
+            let set = ids.iter().filter(|id| *id >> bit & 1 == 1).count();
+            assert!((MANY * 9 / 20..MANY * 11 / 20).contains(&set), "bit {bit} is set in {set} of {MANY}");
+        }
+        let steps: std::collections::HashSet<u128> =
+            ids.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+        assert!(steps.len() > MANY - 10, "no step is taken twice");
+    }
 }

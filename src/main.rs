@@ -4,6 +4,7 @@ mod dev;
 
 use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
@@ -11,9 +12,11 @@ use holdfast::accounts::{NewAccount, Role};
 use holdfast::app::App;
 use holdfast::config::Config;
 use holdfast::ids::AccountId;
-use holdfast::stores::postgres;
+use holdfast::stores::{migrate, postgres, service_role};
 use holdfast::{node, sandbox, telemetry, workers};
 use secrecy::{ExposeSecret as _, SecretString};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +36,7 @@ enum Command {
     /// Runs a production node; refuses to start with a missing or weak secret.
     Serve(Config),
     /// Brings the database up to date.
-    Migrate(Config),
+    Migrate(Box<Migrate>),
     /// Runs the Stripe double alone.
     Sandbox(SandboxArgs),
     /// Manages accounts.
@@ -41,12 +44,34 @@ enum Command {
     Admin(AdminCommand),
     /// Asks every invariant how often it is broken; exits non-zero when one is.
     Audit(Config),
+    /// After Postgres was restored or replaced: brings back what Stripe knows, builds every picture anew, and says what is left
+    /// to a person; exits non-zero when something is.
+    Recover(Recover),
+}
+
+#[derive(Debug, Args)]
+struct Recover {
+    /// Asks Stripe about everything since then, 2026-11-21T10:00:00Z: at the latest the moment that was restored to. Default:
+    /// an hour before the last walk over Stripe's list that the restored database knows of.
+    #[arg(long)]
+    since: Option<String>,
+    #[command(flatten)]
+    config: Config,
 }
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
     /// Creates an account with a role; the password is read from standard input.
     Create(CreateAccount),
+}
+
+#[derive(Debug, Args)]
+struct Migrate {
+    /// Gives this role what `serve` needs of the database, and nothing else. It must be there, and not be the owner.
+    #[arg(long, env = "GRANT_TO", value_name = "ROLE")]
+    grant_to: Option<String>,
+    #[command(flatten)]
+    config: Config,
 }
 
 #[derive(Debug, Args)]
@@ -92,7 +117,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let outcome = runtime.block_on(run(cli.command));
+    telemetry::finish_logging();
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("holdfast: {error:#}");
@@ -105,16 +132,17 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(dev) => Box::pin(dev::run(dev)).await,
         Command::Serve(config) => serve(config).await,
-        Command::Migrate(config) => migrate(&config).await,
+        Command::Migrate(wish) => bring_up_to_date(&wish).await,
         Command::Sandbox(args) => run_sandbox(args).await,
         Command::Admin(AdminCommand::Create(create)) => Box::pin(create_account(create)).await,
         Command::Audit(config) => Box::pin(audit(config)).await,
+        Command::Recover(command) => Box::pin(recover(command)).await,
     }
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     config.check_for_production()?;
-    telemetry::start_logging(config.log_format);
+    telemetry::start_logging(config.log_format)?;
     let listener = TcpListener::bind(config.listen_addr)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen_addr))?;
@@ -138,16 +166,24 @@ async fn stop_requested() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
-    let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
-    let pg = postgres::pool(url.expose_secret(), 1).context("DATABASE_URL cannot be read")?;
-    postgres::migrate(&pg).await?;
+/// How long a migration may wait for somebody's long transaction.
+const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
+
+async fn bring_up_to_date(wish: &Migrate) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(wish.config.log_format)?;
+    let url = wish.config.database_url.as_ref().context("DATABASE_URL is not set")?;
+    migrate::migrate(url.expose_secret(), MIGRATION_PATIENCE).await?;
     println!("the database is up to date");
+    if let Some(role) = &wish.grant_to {
+        let pg = postgres::pool(url.expose_secret(), 1).context("DATABASE_URL cannot be read")?;
+        service_role::grant(&pg, role).await.context("nothing was granted")?;
+        println!("{role} may do what nodes need, and nothing else");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn run_sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(holdfast::config::LogFormat::Text);
+    telemetry::start_logging(holdfast::config::LogFormat::Text)?;
     let listener = TcpListener::bind(args.listen).await?;
     let settings = sandbox::SandboxSettings {
         secret_key: args.secret_key,
@@ -199,4 +235,20 @@ async fn audit(config: Config) -> anyhow::Result<ExitCode> {
     let report = workers::audit::run(&app).await?;
     print!("{report}");
     Ok(if report.breaches() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Orders are confirmed and tickets signed, so nothing may be missing that a node needs.
+async fn recover(command: Recover) -> anyhow::Result<ExitCode> {
+    let since = command
+        .since
+        .map(|text| {
+            OffsetDateTime::parse(&text, &Rfc3339).context("--since is not like 2026-11-21T10:00:00Z")
+        })
+        .transpose()?;
+    command.config.check_for_production()?;
+    telemetry::start_logging(command.config.log_format)?;
+    let app = App::start(command.config).await?;
+    let recovery = workers::recover::run(&app, since).await?;
+    print!("{recovery}");
+    Ok(if recovery.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -87,16 +87,32 @@ impl Money {
     }
 }
 
-/// Minor units as people write them, with the decimals of their currency: most have two, some none or three.
+/// Decimals of a currency as Stripe counts its smallest unit: most have two, some none or three. Not always those of ISO 4217:
+/// the króna has none there and two here, the ariary two there and none here.
 #[must_use]
-pub fn written(minor: i64, currency: &str) -> String {
-    let currency = currency.to_ascii_lowercase();
-    let decimals = match currency.as_str() {
+pub fn decimals(currency: &str) -> u32 {
+    match currency.to_ascii_lowercase().as_str() {
         "bif" | "clp" | "djf" | "gnf" | "jpy" | "kmf" | "krw" | "mga" | "pyg" | "rwf" | "ugx" | "vnd"
         | "vuv" | "xaf" | "xof" | "xpf" => 0,
         "bhd" | "jod" | "kwd" | "omr" | "tnd" => 3,
         _ => 2,
-    };
+    }
+}
+
+/// What an amount must be a multiple of for Stripe to take it: cards know no thousandths, and no part of a króna.
+#[must_use]
+pub fn step(currency: &str) -> i64 {
+    match (decimals(currency), currency.to_ascii_lowercase().as_str()) {
+        (_, "isk") => 100,
+        (3, _) => 10,
+        _ => 1,
+    }
+}
+
+/// Minor units as people write them, with the decimals of their currency.
+#[must_use]
+pub fn written(minor: i64, currency: &str) -> String {
+    let decimals = decimals(currency);
     let unit = 10_i64.pow(decimals);
     let name = currency.to_uppercase();
     let (whole, part) = (minor / unit, minor % unit);

@@ -1,6 +1,5 @@
 //! One node at work: it serves, its workers work, and it goes without leaving anything half done.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::App;
+use crate::connections::{self, Bounds};
 use crate::{http, workers};
 
 /// Serves and works until `stop`; then finishes what is in flight, within its time.
@@ -17,27 +17,27 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
         let loops_stop = CancellationToken::new();
         let loops = workers::start(&app, &loops_stop);
         let patience = Duration::from_secs(app.config.shutdown_seconds.into());
-        let closing = app.closing.clone();
+        let drain = Duration::from_secs(app.config.drain_seconds.into());
+        let (leaving, closing) = (app.leaving.clone(), app.closing.clone());
         let pg = app.pg.clone();
-        // Limits count by where a call comes from.
-        let router = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-
-        let told = stop.clone();
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-            told.cancelled().await;
-            // Readiness says no from here on, and streams end, so that connections drain.
-            closing.cancel();
-        });
+        let (bounds, metrics) = (Bounds::of(&app.config), app.metrics.clone());
+        let serving = connections::serve(listener, http::router(app), bounds, metrics, closing.clone());
         // However this ends, the server ends with it.
-        let serving = AbortOnDropHandle::new(tokio::spawn(serving.into_future()));
+        let serving = AbortOnDropHandle::new(tokio::spawn(serving));
         let abort = serving.abort_handle();
         let deadline = async {
             stop.cancelled().await;
+            // Readiness says no from here on. Whoever sends customers needs a moment to notice, and in that moment nobody
+            // is turned away.
+            leaving.cancel();
+            tokio::time::sleep(drain).await;
+            // Nobody is let in any more, and streams end, so that connections drain.
+            closing.cancel();
             tokio::time::sleep(patience).await;
         };
         tokio::select! {
             served = serving => {
-                if let Ok(Err(error)) = served {
+                if let Err(error) = served {
                     tracing::error!(%error, "the server ended");
                 }
             }
@@ -46,6 +46,7 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
                 tracing::warn!("requests were still in flight when time was up");
             }
         }
+        closing.cancel();
         // What the last requests have committed is worked through before the workers go.
         loops_stop.cancel();
         if tokio::time::timeout(patience, loops.join_all()).await.is_err() {

@@ -2,8 +2,8 @@
 //!
 //! Metrics belong to a node, not to the process, so that two nodes in one test count apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
+use crate::lines::{self, Lines};
 
 /// A metric told apart by one word: an outcome, a kind, an invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,6 +44,8 @@ type Level = Gauge<i64, AtomicI64>;
 /// Every metric of a node.
 #[derive(Debug, Clone)]
 pub struct Metrics {
+    /// Connections that are open.
+    pub connections: Level,
     pub requests: Family<RequestLabels, Counter>,
     /// Limited calls by class and outcome: allowed, refused, and without Redis open or closed.
     pub limits: Family<LimitLabels, Counter>,
@@ -84,6 +87,15 @@ pub struct Metrics {
     /// Seats whose picture differed from Postgres and was repaired.
     pub picture_drift: Counter,
     pub rebuilds: Counter,
+    /// From the first look to the marker, of each of them.
+    pub rebuild_seconds: Histogram,
+    /// What reconcilers found wrong and put right: seats, rules, pictures, orders, captures,
+    /// refunds, effects; and what was stuck.
+    pub reconciled: ByLabel,
+    /// When each reconciler last came through, in Unix seconds: one that stands still repairs nothing and says nothing.
+    pub reconciled_at: Family<Label, Level>,
+    /// Stores that turned out to have lost what they had acknowledged: redis, postgres.
+    pub went_back: ByLabel,
     /// Calls to Stripe by outcome: ok, refused, outage.
     pub stripe_calls: ByLabel,
     /// Letters by what became of them: sent, skipped, refused, later, outage.
@@ -103,6 +115,7 @@ impl Metrics {
         let quick = || Histogram::new([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0]);
         let slow = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
         let mut metrics = Self {
+            connections: Gauge::default(),
             requests: Family::default(),
             limits: Family::default(),
             holds: Family::default(),
@@ -129,6 +142,10 @@ impl Metrics {
             swept_seats: Counter::default(),
             picture_drift: Counter::default(),
             rebuilds: Counter::default(),
+            rebuild_seconds: slow(),
+            reconciled: Family::default(),
+            reconciled_at: Family::default(),
+            went_back: Family::default(),
             stripe_calls: Family::default(),
             letters: Family::default(),
             letters_depth: Gauge::default(),
@@ -138,6 +155,7 @@ impl Metrics {
             registry: Arc::new(Registry::default()),
         };
         let m = &metrics;
+        registry.register("connections", "Connections that are open", m.connections.clone());
         registry.register("http_requests", "Requests by route and status", m.requests.clone());
         registry.register("limited_requests", "Limited calls by class and outcome", m.limits.clone());
         registry.register("holds", "Asked holds by outcome", m.holds.clone());
@@ -174,7 +192,9 @@ impl Metrics {
         registry.register("swept_seats", "Seats freed because their hold expired", m.swept_seats.clone());
         registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());
+        register_recovery(&mut registry, m);
         registry.register("stripe_calls", "Calls to Stripe by outcome", m.stripe_calls.clone());
+        registry.register("log_lines_dropped", "Log lines that nobody took in time", lines::dropped());
         registry.register("letters", "Letters by what became of them", m.letters.clone());
         registry.register("letters_depth", "Letters that are still owed", m.letters_depth.clone());
         registry.register(
@@ -204,9 +224,36 @@ impl Metrics {
         family.get_or_create(&Label { label }).inc();
     }
 
+    pub fn count_many(family: &ByLabel, label: &'static str, many: u64) {
+        family.get_or_create(&Label { label }).inc_by(many);
+    }
+
+    /// Notes that a reconciler came through just now.
+    pub fn came_through(&self, label: &'static str) {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        self.reconciled_at.get_or_create(&Label { label }).set(now);
+    }
+
     pub fn time(histogram: &Histogram, took: Duration) {
         histogram.observe(took.as_secs_f64());
     }
+}
+
+/// What was lost and is found again.
+fn register_recovery(registry: &mut Registry, m: &Metrics) {
+    registry.register_with_unit(
+        "rebuild",
+        "Time of the rebuild of a picture",
+        Unit::Seconds,
+        m.rebuild_seconds.clone(),
+    );
+    registry.register("reconciled", "What reconcilers found wrong and put right", m.reconciled.clone());
+    registry.register(
+        "reconciled_at_seconds",
+        "When each reconciler last came through",
+        m.reconciled_at.clone(),
+    );
+    registry.register("went_back", "Stores that had lost what they acknowledged", m.went_back.clone());
 }
 
 /// What waits, and for how long.
@@ -231,12 +278,30 @@ impl Default for Metrics {
     }
 }
 
-/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default.
-pub fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+/// Where log lines of this process go, once logging has started.
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// Starts logging to standard error; `RUST_LOG` chooses what, and what is not a filter means the default, in
+/// which a Redis client that tries again many times a second does not fill disks.
+///
+/// # Errors
+/// When the thread that writes cannot be started.
+pub fn start_logging(format: LogFormat) -> std::io::Result<()> {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,redis=error"));
+    let out = Lines::to(std::io::stderr())?;
+    let _ = LINES.set(out.clone());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || out.clone());
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Lets the last lines out before the process ends; whoever does not read them is not waited for.
+pub fn finish_logging() {
+    if let Some(lines) = LINES.get() {
+        lines.flush_in_time();
     }
 }

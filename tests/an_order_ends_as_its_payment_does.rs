@@ -23,7 +23,7 @@ async fn paid_in_time_is_confirmed_with_tickets() {
     assert!(order["payment"].is_null(), "nothing is left to pay");
     let steps: Vec<_> =
         order["history"].as_array().expect("history").iter().map(|step| &step["to"]).collect();
-    assert_eq!(steps, ["awaiting_payment", "confirmed"]);
+    assert_eq!(steps, ["awaiting_payment", "confirmed"], "every move leaves its row");
     assert_eq!(holdfast.claim(event, PAIR[0]).await.map(|claim| claim.0).as_deref(), Some("sold"));
     ada.sees_seat(event, PAIR[1], "sold").await;
     let intent = holdfast.ledger_intent(&order).await;
@@ -79,7 +79,7 @@ async fn called_off_before_paying_is_cancelled_at_once() {
     assert_eq!(ada.cancels(&order).await.expect(200)["status"], "cancelled");
 
     assert_eq!(ada.state_of(event, PAIR[0]).await, "free");
-    assert_eq!(holdfast.ledger_intent(&order).await["status"], "canceled");
+    assert_eq!(holdfast.ledger_intent(&order).await["status"], "canceled", "the money door is shut");
     ben.holds_seats(event, &PAIR).await.expect(201);
     assert_eq!(ada.cancels(&order).await.expect(200)["status"], "cancelled", "a repeat changes nothing");
     holdfast.every_invariant_holds().await;
@@ -209,6 +209,7 @@ async fn paid_late_with_the_seats_still_free_is_confirmed() {
 async fn paid_late_with_one_seat_resold_is_refunded_whole_and_once() {
     let holdfast = Holdfast::start().await;
     let (order, ada) = paid_too_late(&holdfast, "expired", true).await;
+    assert_eq!(holdfast.comes_of(&order["payment"]["payment_intent"]).await, "refunding", "nothing is kept");
 
     let order = ada.sees(&order, "refunded").await;
     let refunds = order["refunds"].as_array().expect("refunds");
@@ -370,6 +371,11 @@ async fn another_amount_than_the_orders_is_never_confirmed() {
 
     let order = ada.orders(event, &PAIR).await;
     holdfast.captures(&order, 100).await;
+    assert_eq!(
+        holdfast.comes_of(&order["payment"]["payment_intent"]).await,
+        "refunding",
+        "too little was paid"
+    );
 
     let order = ada.sees(&order, "refunded").await;
     assert_eq!(order["refunds"][0]["amount"], 100);
@@ -407,7 +413,7 @@ async fn an_organiser_gives_a_part_back_and_never_more_than_was_paid() {
 
     organiser.post(&path, json!({ "amount": 600, "reason": "cold hall" })).await.expect(200);
     let too_much = organiser.post(&path, json!({ "amount": 9001 })).await;
-    assert_eq!((too_much.status, too_much.body["left"].as_i64()), (422, Some(9000)));
+    assert_eq!((too_much.status, too_much.body["left"].as_i64()), (422, Some(9000)), "no more than is left");
     let half_way = ada.order(&order).await;
     assert_eq!(half_way["status"], "confirmed", "a part keeps the seats");
 

@@ -178,7 +178,7 @@ async fn the_report_says_when_what_was_sold() {
         "update order_log set at = at - interval '1 hour'
           where order_id = (select order_id from tickets order by issued_at limit 1)",
     )
-    .execute(&holdfast.app().pg)
+    .execute(&holdfast.owner())
     .await
     .expect("a change");
     let now = report().await;

@@ -59,7 +59,8 @@ async fn a_redis_that_comes_back_empty_sells_nothing_twice() {
     })
     .await;
     assert_eq!(answer.body["seats"][0]["reason"], "sold");
-    assert_eq!(ben.holds_seats(event, &["stalls-D-1"]).await.body["seats"][0]["reason"], "held");
+    let refused = ben.holds_seats(event, &["stalls-D-1"]).await;
+    assert_eq!(refused.body["seats"][0]["reason"], "held", "what is at checkout is remembered");
 
     holdfast.pay(&open, GOOD_CARD).await.expect(200);
     ada.sees(&open, "confirmed").await;

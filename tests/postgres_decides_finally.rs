@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::journeys::{GOOD_CARD, id};
-use crate::support::{Client, Holdfast};
+use crate::support::{Client, Holdfast, eventually};
 
 const PAIR: [&str; 2] = ["stalls-A-1", "stalls-A-2"];
 
@@ -29,7 +29,7 @@ async fn a_sold_seat_that_redis_forgot_is_refused_at_checkout_and_shown_as_sold_
 
     let hold = ben.holds_seats(event, &["stalls-A-2", "stalls-A-3"]).await.expect(201);
     let refused = ben.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
-    assert_eq!((refused.status, refused.code()), (409, "seats_unavailable"));
+    assert_eq!((refused.status, refused.code()), (409, "seats_unavailable"), "it was sold");
     assert_eq!(refused.body["seats"], json!([{ "id": "stalls-A-2", "reason": "sold" }]));
 
     ben.sees_seat(event, "stalls-A-2", "sold").await;
@@ -48,9 +48,43 @@ async fn a_seat_that_somebody_is_paying_for_is_refused_to_everybody_else() {
 
     let hold = ben.holds_seats(event, &PAIR).await.expect(201);
     let refused = ben.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
-    assert_eq!(refused.body["seats"][0], json!({ "id": "stalls-A-1", "reason": "held" }));
+    let first = json!({ "id": "stalls-A-1", "reason": "held" });
+    assert_eq!(refused.body["seats"][0], first, "somebody is paying for it");
 
     holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    ada.sees(&order, "confirmed").await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_its_time_a_seat_is_nobody_elses_while_its_order_may_still_be_paid() {
+    let holdfast = Holdfast::with(|config| {
+        config.hold_seconds = 2;
+        config.payment_seconds = 1;
+        config.grace_seconds = 1;
+    })
+    .await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    // Its time passes, and Stripe cannot say that no money will come.
+    holdfast.stripe_fails("cancel", 500).await;
+    let order = ada.orders(event, &PAIR).await;
+    eventually("the claims are past their time", async || {
+        let (past,): (bool,) = sqlx::query_as("select bool_and(until < now()) from seat_claims")
+            .fetch_one(&holdfast.app().pg)
+            .await
+            .expect("a query");
+        past.then_some(())
+    })
+    .await;
+    redis_forgets(&holdfast, event, &PAIR).await;
+
+    let hold = ben.holds_seats(event, &PAIR).await.expect(201);
+    let refused = ben.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
+    assert_eq!((refused.status, refused.code()), (409, "seats_unavailable"), "it may still be paid");
+    assert_eq!(ada.order(&order).await["status"], "closing");
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    holdfast.stripe_recovers().await;
     ada.sees(&order, "confirmed").await;
     holdfast.every_invariant_holds().await;
 }

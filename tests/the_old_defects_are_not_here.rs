@@ -107,14 +107,17 @@ async fn a_customer_acts_for_nobody_else() {
     let hold_path = format!("/v1/holds/{}", id(&hold));
 
     assert_eq!(eve.get(&hold_path).await.status, 404);
-    assert_eq!(eve.post("/v1/orders", json!({ "hold_id": id(&hold) })).await.status, 404);
+    let bought = eve.post("/v1/orders", json!({ "hold_id": id(&hold) })).await;
+    assert_eq!(bought.status, 404, "a hold of somebody else's is not checked out");
     let stolen = eve.holds(event, json!({ "seats": ["stalls-D-1"], "replaces": id(&hold) })).await;
-    assert_ne!(stolen.status, 201);
+    assert_ne!(stolen.status, 201, "nor replaced");
     eve.delete(&hold_path).await;
-    assert_eq!(ada.get(&hold_path).await.expect(200)["status"], "held", "it is still hers");
+    let hers = ada.get(&hold_path).await;
+    assert_eq!((hers.status, &hers.body["status"]), (200, &json!("held")), "it is still hers");
 
     let order = ada.checks_out(&hold).await;
-    assert_eq!(eve.get(&format!("/v1/orders/{}", id(&order))).await.status, 404);
+    let seen = eve.get(&format!("/v1/orders/{}", id(&order))).await;
+    assert_eq!(seen.status, 404, "an order of somebody else's is not there");
     assert_eq!(eve.cancels(&order).await.status, 404);
     assert_eq!(ada.order(&order).await["status"], "awaiting_payment");
     assert!(eve.get("/v1/orders").await.expect(200)["items"].as_array().expect("a page").is_empty());

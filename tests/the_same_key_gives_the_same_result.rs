@@ -17,8 +17,25 @@ async fn a_repeated_hold_is_the_same_hold_and_another_body_is_refused() {
     let again = ada.post_once(&path, "key-1", wish).await.expect(201);
     assert_eq!(first, again);
     let other = ada.post_once(&path, "key-1", json!({ "seats": ["stalls-B-1"] })).await;
-    assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
+    assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"), "a key is for one wish");
     assert_eq!(ada.state_of(event, "stalls-B-1").await, "free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkouts_key_does_not_answer_for_another_hold() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let first = ada.holds_seats(event, &["stalls-A-1"]).await.expect(201);
+    let second = ada.holds_seats(event, &["stalls-B-1"]).await.expect(201);
+
+    ada.post_once("/v1/orders", "checkout-1", json!({ "hold_id": id(&first) })).await.expect(201);
+    let other = ada.post_once("/v1/orders", "checkout-1", json!({ "hold_id": id(&second) })).await;
+    assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"), "a key is for one thing");
+    let order =
+        ada.post_once("/v1/orders", "checkout-2", json!({ "hold_id": id(&second) })).await.expect(201);
+    assert_eq!(order["seats"][0]["id"], "stalls-B-1", "nothing was done to the second");
+    holdfast.every_invariant_holds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,13 +16,15 @@ const date = once(() => new Intl.DateTimeFormat(language, {dateStyle: 'medium', 
 const clock = once(() => new Intl.DateTimeFormat(language, {timeStyle: 'medium'}));
 /** @type {Map<string, {format: Intl.NumberFormat, unit: number}>} */
 const currencies = new Map();
+/** Where the smallest unit that is charged is not the one that browsers know. @type {Record<string, number>} */
+const units = {isk: 100, mga: 1, iqd: 100, lyd: 100};
 
 /** Minor units with their currency: 4800 and `eur` are €48.00. */
 export function money(/** @type {number} */ minor, /** @type {string} */ currency) {
   let known = currencies.get(currency);
   if (!known) {
     const format = new Intl.NumberFormat(language, {style: 'currency', currency: currency.toUpperCase()});
-    known = {format, unit: 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2)};
+    known = {format, unit: units[currency] ?? 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2)};
     currencies.set(currency, known);
   }
   return known.format.format(minor / known.unit);

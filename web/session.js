@@ -3,7 +3,8 @@
  * Who is signed in, in every tab of this browser.
  *
  * A refresh token works once; using it twice ends the session, because a thief would do that. So one tab at a time
- * renews, and looks first whether another one just did.
+ * renews, and looks first whether another one just did; and each token is used under a key of its own, so that a renewal
+ * whose answer was lost can be asked for again.
  */
 
 const KEY = 'holdfast.session';
@@ -11,14 +12,14 @@ const KEY = 'holdfast.session';
 const EARLY_MS = 30_000;
 
 /** @typedef {{id: string, name: string, email: string, role: string}} Account */
-/** @typedef {{account: Account, access: string, refresh: string, ends: number}} Tokens */
+/** @typedef {{account: Account, access: string, refresh: string, ends: number, renewal?: string}} Tokens */
 
 export class Session extends EventTarget {
   #base;
   /** Calls without a token: {@link Api} would ask us for one. */
-  #post = (path, body) => fetch(this.#base + path, {
+  #post = (path, body, key = crypto.randomUUID()) => fetch(this.#base + path, {
     method: 'POST', body: JSON.stringify(body),
-    headers: {'content-type': 'application/json', 'idempotency-key': crypto.randomUUID()},
+    headers: {'content-type': 'application/json', 'idempotency-key': key},
   });
 
   constructor(base = '') {
@@ -50,7 +51,7 @@ export class Session extends EventTarget {
     return navigator.locks.request(KEY, async () => {
       const tokens = this.#tokens;
       if (!tokens || tokens.access !== old) return tokens?.access ?? null;
-      const answer = await this.#post('/v1/auth/refresh', {refresh_token: tokens.refresh});
+      const answer = await this.#post('/v1/auth/refresh', {refresh_token: tokens.refresh}, tokens.renewal);
       if (answer.status === 401) this.#keep(null);
       // Anything else is an outage: the token may still be good, and is not thrown away.
       if (!answer.ok) return null;
@@ -70,7 +71,10 @@ export class Session extends EventTarget {
   #keep(/** @type {any} */ answer) {
     if (answer) {
       const ends = Date.now() + answer.expires_in * 1000;
-      const tokens = {account: answer.account, access: answer.access_token, refresh: answer.refresh_token, ends};
+      const tokens = {
+        account: answer.account, access: answer.access_token, refresh: answer.refresh_token, ends,
+        renewal: crypto.randomUUID(),
+      };
       localStorage.setItem(KEY, JSON.stringify(tokens));
     } else {
       localStorage.removeItem(KEY);

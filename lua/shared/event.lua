@@ -31,6 +31,19 @@ local function read_rules(...)
   return rules
 end
 
+-- Before the first write of whatever changes seats: a key that somebody put another kind of thing in stops the script
+-- here, and not between two writes. Records have been read by then.
+local function can_write()
+  redis.call('ZCARD', DEADLINES)
+  redis.call('HLEN', OWNERS)
+  redis.call('XLEN', FEED)
+  redis.call('STRLEN', TAKEN)
+  redis.call('STRLEN', SOLD)
+  redis.call('STRLEN', BLOCKED)
+  if waiting then redis.call('STRLEN', KEPT) end
+  if hooks then redis.call('XLEN', DIARY) end
+end
+
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

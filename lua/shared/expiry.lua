@@ -11,6 +11,7 @@ local function look_again(hold, ordinal, now)
   redis.call('ZADD', DEADLINES, now + math.max(left, 1), hold)
 end
 
+-- Model: Sweep
 local function sweep_one(hold, record, now)
   local bare = {}
   for i, flag in ipairs(flags_of(record.ordinals)) do
@@ -25,6 +26,7 @@ local function sweep_one(hold, record, now)
   for i, ordinal in ipairs(bare) do
     if taken[i] == 1 and sold[i] == 0 and kept[i] ~= 1 then freed[#freed + 1] = ordinal end
   end
+  can_write()
   come_free(freed)
   consume(hold, 'swept')
   count(record.owner, -#record.ordinals)

@@ -93,6 +93,7 @@ local function heal(ordinals)
     end
   end
   if #held + #sold + #blocked == 0 then return nil end
+  can_write()
   mark(held, 1, 0, 0)
   mark(sold, 1, 1, 0)
   mark(blocked, 1, 1, 1)
@@ -101,6 +102,7 @@ end
 
 -- The first write of a grant. Nothing from here on can refuse.
 local function grant(ordinals)
+  can_write()
   table.sort(ordinals)
   local record =
     {owner = OWNER, ordinals = ordinals, deadline = now + lasts, first = now, order = '', wish = WISH, span = span}
@@ -120,6 +122,7 @@ local function grant(ordinals)
     consume(REPLACES, 'replaced')
     write_down('released', REPLACES, OWNER, old.ordinals)
   end
+  -- Model: FlagsLapse
   for _, ordinal in ipairs(ordinals) do redis.call('SET', FLAG .. ordinal, HOLD, 'PXAT', record.deadline) end
   set_bits(TAKEN, ordinals, 1)
   if waiting then set_bits(KEPT, ordinals, 0) end

@@ -3,14 +3,13 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::passwords::NO_PASSWORD;
+use super::sessions::end_all_families;
 use super::store::{check_name, is_address};
 use super::{Account, Accounts, AccountsError, Fault, Role};
 use crate::ids::AccountId;
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
-
-/// A password hash that no password has: the account of somebody who was given something and has never signed in.
-const NO_PASSWORD: &str = "none";
 
 /// What is to change of an account.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,10 +54,7 @@ impl Accounts {
             .fetch_one(&mut *tx)
             .await?;
             if now_disabled {
-                sqlx::query("update refresh_tokens set revoked_at = now() where account_id = $1 and revoked_at is null")
-                    .bind(id)
-                    .execute(&mut *tx)
-                    .await?;
+                end_all_families(&mut tx, id).await?;
             }
             for (is_new, action, detail) in [
                 (new_role != role, "role changed", json!({ "from": role, "to": new_role })),

@@ -5,8 +5,11 @@
 mod manage;
 mod passwords;
 mod roles;
+mod sessions;
 mod store;
 mod tokens;
+#[doc(hidden)]
+pub mod untrusted;
 mod voided;
 
 use secrecy::SecretString;

@@ -18,6 +18,9 @@ const PASSES: u32 = 2;
 /// How long somebody waits for a thread. A flood of logins is told to come back instead of being queued.
 const PATIENCE: Duration = Duration::from_millis(1200);
 
+/// A password hash that no password has: the account of somebody who was given something and has never signed in.
+pub const NO_PASSWORD: &str = "none";
+
 /// Checked when there is no account, so that the answer takes as long as when there is one.
 static NOBODYS: LazyLock<String> = LazyLock::new(|| {
     hash("nobody has this password").unwrap_or_else(|error| {
@@ -41,15 +44,15 @@ impl Hasher {
         self.run(move || hash(password.expose_secret())).await?
     }
 
-    /// Whether this is the password behind the hash. Without a hash the answer is no, after the same work.
+    /// Whether this is the password behind the hash. Without a hash, or with one that nobody has a password for, the
+    /// answer is no, after the same work.
     pub async fn matches(&self, password: SecretString, hash: Option<String>) -> Result<bool, AccountsError> {
         self.run(move || {
-            let known = hash.is_some();
-            let text = hash.unwrap_or_else(|| NOBODYS.clone());
+            let (hash, is_somebodys) = to_verify(hash);
             let parsed =
-                PasswordHash::new(&text).map_err(|error| AccountsError::Crypto(error.to_string()))?;
-            let right = argon2()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
-            Ok(right && known)
+                PasswordHash::new(&hash).map_err(|error| AccountsError::Crypto(error.to_string()))?;
+            let is_right = argon2()?.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
+            Ok(is_right && is_somebodys)
         })
         .await?
     }
@@ -72,6 +75,14 @@ impl Hasher {
     }
 }
 
+/// The hash that a password is held against, whoever's it is, and whether that may end well.
+fn to_verify(hash: Option<String>) -> (String, bool) {
+    match hash {
+        Some(hash) if hash != NO_PASSWORD => (hash, true),
+        _ => (NOBODYS.clone(), false),
+    }
+}
+
 fn argon2() -> Result<Argon2<'static>, AccountsError> {
     let params =
         Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| AccountsError::Crypto(error.to_string()))?;
@@ -88,15 +99,48 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_right_password_matches_and_the_hash_says_how_it_was_made() {
+    async fn only_the_right_password_matches() {
         let hasher = Hasher::new(1);
         let hash = hasher.hash(SecretString::from("four-quiet-words")).await.expect("hashed");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let matches =
             async |text: &str, hash| hasher.matches(SecretString::from(text), hash).await.expect("checked");
         assert!(matches("four-quiet-words", Some(hash.clone())).await);
         assert!(!matches("four-quiet-word", Some(hash)).await);
-        assert!(!matches("nobody has this password", None).await, "nobody signs in as nobody");
+        for nobody in [None, Some(NO_PASSWORD.to_owned())] {
+            assert!(!matches("nobody has this password", nobody.clone()).await, "nobody signs in as nobody");
+            assert!(!matches(NO_PASSWORD, nobody).await);
+        }
+    }
+
+    /// OWASP's password storage cheat sheet: argon2id with at least 19 MiB and two passes, or 46 MiB and one.
+    #[test]
+    fn a_stored_hash_says_that_it_was_as_much_work_as_owasp_asks_for_and_salted() {
+        let text = hash("four-quiet-words").expect("hashed");
+        let stored = PasswordHash::new(&text).expect("in the usual form");
+        let params = Params::try_from(&stored).expect("its parameters");
+        let (memory, passes) = (params.m_cost(), params.t_cost());
+        assert_eq!((stored.algorithm.as_str(), stored.version), ("argon2id", Some(19)));
+        assert!((memory >= 19 * 1024 && passes >= 2) || (memory >= 46 * 1024 && passes >= 1), "{text}");
+        assert!(params.p_cost() >= 1);
+        assert!(stored.salt.is_some_and(|salt| salt.as_ref().len() >= 16), "{text}");
+        assert!(stored.hash.is_some_and(|hash| hash.as_bytes().len() >= 32), "{text}");
+        assert_ne!(text, hash("four-quiet-words").expect("hashed"), "a salt of its own each time");
+    }
+
+    #[test]
+    fn an_address_without_an_account_or_a_password_is_as_much_work_as_any_other() {
+        let somebodys = hash("four-quiet-words").expect("hashed");
+        assert_eq!(to_verify(Some(somebodys.clone())), (somebodys.clone(), true));
+        let work = |text: &str| {
+            let parsed = PasswordHash::new(text).expect("in the usual form");
+            let salt = parsed.salt.map(|salt| salt.as_ref().len());
+            let output = parsed.hash.map(|hash| hash.as_bytes().len());
+            (parsed.algorithm.to_string(), parsed.version, parsed.params.to_string(), salt, output)
+        };
+        for nobody in [None, Some(NO_PASSWORD.to_owned())] {
+            let (instead, may_end_well) = to_verify(nobody);
+            assert_eq!((work(&instead), may_end_well), (work(&somebodys), false));
+        }
     }
 
     #[tokio::test]

@@ -1,17 +1,10 @@
-//! Accounts and refresh tokens in Postgres. No transaction is open while a password is hashed.
+//! Accounts in Postgres. No transaction is open while a password is hashed.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use rand::RngExt as _;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
-use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::{Account, Accounts, AccountsError, Caller, Fault, NewAccount, Role, SignedIn};
+use super::{Account, Accounts, AccountsError, Fault, NewAccount, Role, SignedIn};
 use crate::ids::AccountId;
-use crate::mail::{self, Occasion};
+use crate::mail::{self, Occasion, can_be_written_to};
 use crate::stores::postgres::{constraint, within};
 
 const LONGEST_NAME: usize = 100;
@@ -36,7 +29,7 @@ impl Accounts {
             role: Role::Customer,
         };
         let account = self.make(new, true).await?;
-        self.signed_in(account).await
+        self.signed_in(account, None).await
     }
 
     /// Makes an account. The same id with the same address again answers with the account it made before.
@@ -99,72 +92,14 @@ impl Accounts {
         })
         .await?;
         let (id, hash) = found.unzip();
-        let is_right = self.hasher.matches(password.clone(), hash).await?;
+        let is_right = self.hasher.matches(password.clone(), hash.clone()).await?;
         match id {
             Some(id) if is_right => {
                 let account = self.account(id).await?;
-                self.signed_in(account).await
+                self.signed_in(account, hash.as_deref()).await
             }
             _ => Err(AccountsError::BadCredentials),
         }
-    }
-
-    /// Trades a refresh token for a new pair. One that was used before is in two hands: its whole family is
-    /// signed out.
-    pub async fn refresh(&self, token: &SecretString) -> Result<SignedIn, AccountsError> {
-        let now = OffsetDateTime::now_utc();
-        let (account, next) = within(async {
-            let mut tx = self.pg.begin().await?;
-            let found: Option<Stored> = sqlx::query_as(
-                "select t.id, t.family, t.account_id, t.used_at is not null as used,
-                        t.revoked_at is not null or t.expires_at <= now() or a.disabled_at is not null as dead
-                   from refresh_tokens t join accounts a on a.id = t.account_id
-                  where t.token_hash = $1 for update of t",
-            )
-            .bind(hashed(token))
-            .fetch_optional(&mut *tx)
-            .await?;
-            let Some(stored) = found else { return Err(AccountsError::BadRefreshToken) };
-            if stored.used {
-                revoke(&mut tx, stored.family).await?;
-                tx.commit().await?;
-                tracing::warn!(account.id = %stored.account_id, "a refresh token was used twice: family revoked");
-                return Err(AccountsError::BadRefreshToken);
-            }
-            if stored.dead {
-                return Err(AccountsError::BadRefreshToken);
-            }
-            sqlx::query("update refresh_tokens set used_at = now() where id = $1")
-                .bind(stored.id)
-                .execute(&mut *tx)
-                .await?;
-            let next = self.issue(&mut tx, stored.account_id, stored.family, now).await?;
-            let account = sqlx::query_as("select id, name, email, role, created_at, disabled_at from accounts where id = $1")
-                .bind(stored.account_id)
-                .fetch_one(&mut *tx)
-                .await?;
-            tx.commit().await?;
-            Ok((account, next))
-        })
-        .await?;
-        self.pair(account, next)
-    }
-
-    /// Ends the family of a refresh token. One that is unknown is signed out already.
-    pub async fn logout(&self, token: &SecretString) -> Result<(), AccountsError> {
-        within(async {
-            let mut db = self.pg.acquire().await?;
-            let family: Option<(Uuid,)> =
-                sqlx::query_as("select family from refresh_tokens where token_hash = $1")
-                    .bind(hashed(token))
-                    .fetch_optional(&mut *db)
-                    .await?;
-            match family {
-                Some((family,)) => revoke(&mut db, family).await,
-                None => Ok(()),
-            }
-        })
-        .await
     }
 
     /// An account that may sign in.
@@ -204,77 +139,22 @@ impl Accounts {
         .await?
         .ok_or(AccountsError::NotFound)
     }
-
-    async fn signed_in(&self, account: Account) -> Result<SignedIn, AccountsError> {
-        let token = within(async {
-            let mut db = self.pg.acquire().await?;
-            self.issue(&mut db, account.id, Uuid::now_v7(), OffsetDateTime::now_utc()).await
-        })
-        .await?;
-        self.pair(account, token)
-    }
-
-    async fn issue(
-        &self,
-        db: &mut PgConnection,
-        account: AccountId,
-        family: Uuid,
-        now: OffsetDateTime,
-    ) -> Result<SecretString, AccountsError> {
-        let token = SecretString::from(BASE64_URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>()));
-        sqlx::query(
-            "insert into refresh_tokens (id, family, account_id, token_hash, expires_at) values ($1, $2, $3, $4, $5)",
-        )
-        .bind(Uuid::now_v7())
-        .bind(family)
-        .bind(account)
-        .bind(hashed(&token))
-        .bind(now + self.refresh_life)
-        .execute(db)
-        .await?;
-        Ok(token)
-    }
-
-    fn pair(&self, account: Account, refresh_token: SecretString) -> Result<SignedIn, AccountsError> {
-        let access_token = self.signer.sign(Caller { id: account.id, role: account.role })?;
-        Ok(SignedIn { account, access_token, refresh_token, expires_in: self.signer.seconds() })
-    }
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Stored {
-    id: Uuid,
-    family: Uuid,
-    account_id: AccountId,
-    used: bool,
-    dead: bool,
-}
-
-async fn revoke(db: &mut PgConnection, family: Uuid) -> Result<(), AccountsError> {
-    sqlx::query("update refresh_tokens set revoked_at = now() where family = $1 and revoked_at is null")
-        .bind(family)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// 256 random bits need no slow hash: nobody can guess what is behind it.
-fn hashed(token: &SecretString) -> Vec<u8> {
-    Sha256::digest(token.expose_secret().as_bytes()).to_vec()
 }
 
 fn check(name: &str, email: &str, password: &str) -> Result<(), AccountsError> {
     let mut faults = Vec::new();
     check_name(name, &mut faults);
-    let mut fault = |field, message: String| faults.push(Fault { field, message });
     if !is_address(email) {
-        fault("email", "is not an address".to_owned());
+        faults.push(Fault { field: "email", message: "is not an address".to_owned() });
     }
-    if !PASSWORD_BYTES.contains(&password.len()) {
-        let (least, most) = (PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
-        fault("password", format!("must have {least} to {most} bytes"));
-    }
+    faults.extend(fault_in_password("password", password));
     if faults.is_empty() { Ok(()) } else { Err(AccountsError::Invalid(faults)) }
+}
+
+pub(super) fn fault_in_password(field: &'static str, password: &str) -> Option<Fault> {
+    let (least, most) = (PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
+    let message = || format!("must have {least} to {most} bytes");
+    (!PASSWORD_BYTES.contains(&password.len())).then(|| Fault { field, message: message() })
 }
 
 pub(super) fn check_name(name: &str, faults: &mut Vec<Fault>) {
@@ -300,6 +180,7 @@ pub(super) fn is_address(email: &str) -> bool {
         && !local.contains('@')
         && labels
         && domain.contains('.')
+        && can_be_written_to(email)
 }
 
 #[cfg(test)]
@@ -315,6 +196,9 @@ mod tests {
             ["", "a", "@b.c", "a@", "a@b", "a@@b.c", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n", "a\0@b.c"]
         {
             assert!(!is_address(bad), "{bad:?}");
+        }
+        for mute in ["(a)b@x.y", ".a@x.y", "a..b@x.y", "a,b@x.y", "a@[127.0.0.1]"] {
+            assert!(!is_address(mute), "{mute:?} has no letter ever reach it");
         }
     }
 }

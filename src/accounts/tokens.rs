@@ -58,8 +58,9 @@ impl Signer {
         self.seconds
     }
 
-    pub fn sign(&self, caller: Caller) -> Result<SecretString, AccountsError> {
-        let signed = OffsetDateTime::now_utc();
+    /// `after`: what is signed before this moment is void, and it may be ahead of this node's clock.
+    pub fn sign(&self, caller: Caller, after: Option<OffsetDateTime>) -> Result<SecretString, AccountsError> {
+        let signed = OffsetDateTime::now_utc().max(after.unwrap_or(OffsetDateTime::UNIX_EPOCH));
         let now = signed.unix_timestamp();
         let claims = Claims {
             iss: US.to_owned(),
@@ -86,8 +87,10 @@ impl Signer {
         rules.set_audience(&[US]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.leeway = LEEWAY_SECONDS;
+        rules.validate_nbf = true;
         let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).ok()?;
-        let is_ours = token.header.typ.as_deref() == Some(KIND);
+        // What is critical must be understood (RFC 7515, 4.1.11), and there is nothing of the kind that we would.
+        let is_ours = token.header.typ.as_deref() == Some(KIND) && token.header.crit.is_none();
         let Claims { sub, role, iat, ims, .. } = token.claims;
         is_ours.then(|| (Caller { id: sub, role }, ims.unwrap_or(iat.saturating_mul(1000))))
     }
@@ -124,7 +127,7 @@ mod tests {
     #[test]
     fn a_token_speaks_for_its_caller() {
         let caller = caller();
-        let token = signer().sign(caller).expect("signed");
+        let token = signer().sign(caller, None).expect("signed");
         let (known, signed_ms) = signer().verify(token.expose_secret()).expect("ours");
         assert_eq!(known, caller);
         let age = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000 - i128::from(signed_ms);
@@ -145,24 +148,71 @@ mod tests {
             claims
         };
         assert!(signer().verify(&made(&good, &claims(), SECRET)).is_some(), "the pattern itself is good");
+        let now = OffsetDateTime::now_utc().unix_timestamp();
         let unsigned = |algorithm: &str| {
             let header = json!({ "alg": algorithm, "typ": "at+jwt" });
             format!("{}.{}.", BASE64.encode(header.to_string()), BASE64.encode(claims().to_string()))
         };
+        // Signed as it should be, whatever its header says: who forges one has read about libraries that follow it.
+        let under = |header: Value, secret: &str| {
+            let text =
+                format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims().to_string()));
+            let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+            format!("{text}.{}", BASE64.encode(aws_lc_rs::hmac::sign(&key, text.as_bytes())))
+        };
+        let head = |more: Value| {
+            let mut header = json!({ "alg": "HS256", "typ": "at+jwt" });
+            header.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            header
+        };
+        assert!(signer().verify(&under(head(json!({})), SECRET)).is_some(), "the pattern itself is good");
+        let right = made(&good, &claims(), SECRET);
+        let (text, signature) = right.rsplit_once('.').expect("three parts");
+        let theirs = json!({ "jwk": { "kty": "oct", "k": BASE64.encode("theirs") } });
         for (why, token) in [
             ("another key", made(&good, &claims(), "another secret that is long enough too")),
+            ("no key", made(&good, &claims(), "")),
             ("another algorithm", made(&Header { alg: Algorithm::HS512, ..good.clone() }, &claims(), SECRET)),
+            ("our secret said to be a public key", under(head(json!({ "alg": "RS256" })), SECRET)),
+            ("our secret said to be a curve's", under(head(json!({ "alg": "EdDSA" })), SECRET)),
+            ("an unknown algorithm", under(head(json!({ "alg": "HS257" })), SECRET)),
+            ("no algorithm, in capitals", under(head(json!({ "alg": "NONE" })), SECRET)),
+            ("no algorithm at all", under(json!({ "typ": "at+jwt" }), SECRET)),
             ("another kind", made(&Header::new(Algorithm::HS256), &claims(), SECRET)),
+            ("no kind", under(json!({ "alg": "HS256" }), SECRET)),
+            ("the kind of an admission", under(head(json!({ "typ": "admission+jwt" })), SECRET)),
+            ("the kind of a place", under(head(json!({ "typ": "place+jwt" })), SECRET)),
+            ("a key named that is an empty file", under(head(json!({ "kid": "../../../dev/null" })), "")),
+            ("a key named in SQL", under(head(json!({ "kid": "x' union select 'theirs" })), "theirs")),
+            ("a key that it brings along", under(head(theirs), "theirs")),
+            ("a key at an address", under(head(json!({ "jku": "https://evil.example/keys" })), "theirs")),
+            ("something critical", under(head(json!({ "crit": ["b64"], "b64": false })), SECRET)),
             ("expired", made(&good, &with("exp", json!(1_000_000)), SECRET)),
+            ("expired beyond the leeway", made(&good, &with("exp", json!(now - 7)), SECRET)),
             ("no expiry", made(&good, &without("exp"), SECRET)),
+            ("an expiry in words", made(&good, &with("exp", json!("never")), SECRET)),
+            ("an expiry of null", made(&good, &with("exp", Value::Null), SECRET)),
+            ("not yet good", made(&good, &with("nbf", json!(now + 60)), SECRET)),
+            ("good from never", made(&good, &with("nbf", json!("never")), SECRET)),
             ("another issuer", made(&good, &with("iss", json!("somebody")), SECRET)),
+            ("no issuer", made(&good, &without("iss"), SECRET)),
             ("another audience", made(&good, &with("aud", json!("somebody")), SECRET)),
+            ("no audience", made(&good, &without("aud"), SECRET)),
             ("no subject", made(&good, &without("sub"), SECRET)),
+            ("a subject that is no account", made(&good, &with("sub", json!("admin")), SECRET)),
             ("an unknown role", made(&good, &with("role", json!("root")), SECRET)),
+            ("no role", made(&good, &without("role"), SECRET)),
             ("no algorithm", unsigned("none")),
             ("no signature", unsigned("HS256")),
+            ("a signature cut short", right[..right.len() - 4].to_owned()),
+            ("a signature and more", format!("{right}.{signature}")),
+            ("somebody's signature", format!("{}.{signature}", unsigned("HS256").trim_end_matches('.'))),
+            ("padding", format!("{text}.{signature}=")),
+            ("a line break", format!("{right}\n")),
             ("huge", format!("{}{}", made(&good, &claims(), SECRET), "x".repeat(4096))),
+            ("huge claims", made(&good, &with("more", json!("x".repeat(4096))), SECRET)),
             ("empty", String::new()),
+            ("dots", "..".to_owned()),
             ("junk", "a.b.c".to_owned()),
         ] {
             assert_eq!(signer().verify(&token), None, "{why}");
@@ -171,7 +221,7 @@ mod tests {
 
     #[test]
     fn one_changed_character_is_one_too_many() {
-        let token = signer().sign(caller()).expect("signed");
+        let token = signer().sign(caller(), None).expect("signed");
         let token = token.expose_secret();
         for at in (0..token.len()).step_by(7) {
             let mut bytes = token.as_bytes().to_vec();

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use super::form::{EventPatch, NewEvent, RowForm, SeatsForm};
-use crate::money::{Currency, MOST};
+use crate::money::{Currency, MOST, step};
 
 /// A form with more faults than this has one cause, and naming ten thousand would not help to find it.
 const MOST_FAULTS: usize = 100;
@@ -17,6 +17,8 @@ const LONGEST_TEXT: usize = 200;
 const LONGEST_DESCRIPTION: usize = 10_000;
 /// The longest part of a seat's id; in characters.
 const LONGEST_KEY: usize = 40;
+/// No house has so many prices. A chart counts them in sixteen bits: with one more than that, seats would get another's.
+const MOST_CATEGORIES: usize = 1000;
 const LONGEST_HOLD_SECONDS: i64 = 24 * 60 * 60;
 const LONGEST_OFFER_SECONDS: i64 = 7 * 24 * 60 * 60;
 const LONGEST_ROOM_MINUTES: i64 = 24 * 60;
@@ -101,6 +103,15 @@ pub fn event(form: &NewEvent, faults: &mut Faults) {
     faults.number("waitlist_cutoff_seconds", form.waitlist_cutoff_seconds, 0, LONGEST_CUTOFF_SECONDS);
     faults.number("room_minutes", form.room_minutes, 0, LONGEST_ROOM_MINUTES);
     faults.number("price", form.price, 0, MOST);
+    payable("price", form.price.unwrap_or(0), form, faults);
+}
+
+/// A price that Stripe would refuse is refused before anybody has chosen a seat for it.
+fn payable(field: &str, price: i64, form: &NewEvent, faults: &mut Faults) {
+    let step = step(form.currency.as_deref().unwrap_or_default());
+    if price % step != 0 {
+        faults.add(field, format!("must be a multiple of {step} in this currency"));
+    }
 }
 
 fn title(title: &str, faults: &mut Faults) {
@@ -149,6 +160,9 @@ pub fn patch(patch: &EventPatch, now: &super::Event, faults: &mut Faults) {
 
 /// Keys, names, prices and references of the places. How many there are is the compiler's business.
 pub fn places(form: &NewEvent, faults: &mut Faults) {
+    if form.categories.len() > MOST_CATEGORIES {
+        faults.add("categories", format!("has more than {MOST_CATEGORIES}"));
+    }
     let mut categories = HashSet::new();
     for (at, category) in form.categories.iter().enumerate() {
         let field = format!("categories[{at}]");
@@ -156,6 +170,7 @@ pub fn places(form: &NewEvent, faults: &mut Faults) {
         faults.unique(&mut categories, &format!("{field}.key"), category.key.as_str());
         faults.text(&format!("{field}.name"), category.name.as_deref().unwrap_or_default(), LONGEST_TEXT);
         faults.number(&format!("{field}.price"), Some(category.price), 0, MOST);
+        payable(&format!("{field}.price"), category.price, form, faults);
     }
     let known = |field: String, category: &str, faults: &mut Faults| {
         if !categories.contains(category) {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::CatalogError;
 use super::chart::Chart;
-use super::event::{Event, EventState};
+use super::event::{Event, EventState, event_columns};
 use super::form::NewEvent;
 use super::prepared::Prepared;
 use super::store::{Catalog, deed};
@@ -30,11 +30,11 @@ impl Catalog {
             let mut tx = self.pg.begin().await?;
             let event: Option<Event> = draft
                 .bind(sqlx::query_as(
-                    "update events set title = $2, description = $3, venue = $4, starts_at = $5, ends_at = $6,
+                    concat!("update events set title = $2, description = $3, venue = $4, starts_at = $5, ends_at = $6,
                             sale_starts_at = $7, sale_ends_at = $8, currency = $9, max_per_customer = $10,
                             hold_seconds = $11, orphan_rule = $12, seats = $13, waitlist = $14, offer_seconds = $15,
                             waitlist_cutoff_seconds = $16, room_minutes = $17
-                      where id = $1 and state = 'draft' returning *",
+                      where id = $1 and state = 'draft' returning ", event_columns!()),
                 ))
                 .fetch_optional(&mut *tx)
                 .await?;
@@ -52,9 +52,10 @@ impl Catalog {
     pub async fn publish(&self, id: EventId, by: AccountId) -> Result<Event, CatalogError> {
         within(async {
             let mut tx = self.pg.begin().await?;
-            let published: Option<Event> = sqlx::query_as(
-                "update events set state = 'published' where id = $1 and state = 'draft' returning *",
-            )
+            let published: Option<Event> = sqlx::query_as(concat!(
+                "update events set state = 'published' where id = $1 and state = 'draft' returning ",
+                event_columns!()
+            ))
             .bind(id)
             .fetch_optional(&mut *tx)
             .await?;

@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::ids::{AccountId, EventId};
 use crate::money::Currency;
+use crate::stores::postgres::moment;
 
 /// Whether an event can be sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -14,6 +15,17 @@ pub enum EventState {
     Published,
     Cancelled,
 }
+
+/// The columns of an [`Event`], by name: a migration may add others while statements that were prepared before it are in
+/// use, and those must not see them.
+macro_rules! event_columns {
+    () => {
+        "id, number, organiser_id, title, description, venue, starts_at, ends_at, sale_starts_at, sale_ends_at, currency,
+         max_per_customer, hold_seconds, orphan_rule, waitlist, offer_seconds, waitlist_cutoff_seconds, room_minutes,
+         waits, state, epoch, seats"
+    };
+}
+pub(super) use event_columns;
 
 /// One performance, without its chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,5 +123,12 @@ impl Event {
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}.{}", self.starts_at.unix_timestamp_nanos() / 1000, self.id)
+    }
+
+    /// What [`Event::place`] has written.
+    #[must_use]
+    pub fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
+        let (micros, id) = place.split_once('.')?;
+        Some((moment(micros)?, id.parse().ok()?))
     }
 }

@@ -137,6 +137,7 @@ impl ToSchema for SeatsForm {
 
 /// One seat, or an aisle between two.
 #[derive(Debug, Clone, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SeatForm {
     pub name: Option<String>,
     pub x: Option<f64>,

@@ -14,6 +14,8 @@ mod shelf;
 mod store;
 #[cfg(test)]
 mod tests;
+#[doc(hidden)]
+pub mod untrusted;
 
 use std::fmt;
 

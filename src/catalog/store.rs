@@ -14,20 +14,13 @@ use super::check::{self, Faults};
 use super::compile::compile;
 use super::document::{Document, VERSION};
 use super::drawing::draw;
-use super::event::{Event, EventState};
+use super::event::{Event, EventState, event_columns};
 use super::form::{EventPatch, NewEvent};
 use super::prepared::Prepared;
 use super::shelf::Shelf;
 use crate::ids::{AccountId, EventId};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
-
-/// Reads a place in the list. One that is not a place is the beginning.
-fn read_place(place: &str) -> Option<(OffsetDateTime, EventId)> {
-    let (micros, id) = place.split_once('.')?;
-    let moment = OffsetDateTime::from_unix_timestamp_nanos(micros.parse::<i128>().ok()?.checked_mul(1000)?);
-    Some((moment.ok()?, id.parse().ok()?))
-}
 
 /// The catalog. Clones share the charts that were read.
 #[derive(Clone)]
@@ -103,7 +96,7 @@ impl Catalog {
     /// An event as it is now.
     pub async fn event(&self, id: EventId) -> Result<Event, CatalogError> {
         within(async {
-            sqlx::query_as("select * from events where id = $1")
+            sqlx::query_as(concat!("select ", event_columns!(), " from events where id = $1"))
                 .bind(id)
                 .fetch_optional(&self.pg)
                 .await?
@@ -113,14 +106,20 @@ impl Catalog {
     }
 
     /// Events, soonest first, after a place in the list.
-    pub async fn list(&self, after: Option<&str>, limit: i64) -> Result<Vec<Event>, CatalogError> {
-        let (moment, id) = after.and_then(read_place).unzip();
+    pub async fn list(
+        &self,
+        after: Option<(OffsetDateTime, EventId)>,
+        limit: i64,
+    ) -> Result<Vec<Event>, CatalogError> {
+        let (moment, id) = after.unzip();
         within(async {
-            Ok(sqlx::query_as(
-                "select * from events
+            Ok(sqlx::query_as(concat!(
+                "select ",
+                event_columns!(),
+                " from events
                   where ($1::timestamptz is null or (starts_at, id) > ($1, $2)) and state <> 'draft'
-                  order by starts_at, id limit $3",
-            )
+                  order by starts_at, id limit $3"
+            ))
             .bind(moment)
             .bind(id)
             .bind(limit)
@@ -138,11 +137,13 @@ impl Catalog {
         limit: i64,
     ) -> Result<Vec<Event>, CatalogError> {
         within(async {
-            Ok(sqlx::query_as(
-                "select * from events
+            Ok(sqlx::query_as(concat!(
+                "select ",
+                event_columns!(),
+                " from events
                   where ($1::uuid is null or organiser_id = $1) and ($2::uuid is null or id < $2)
-                  order by id desc limit $3",
-            )
+                  order by id desc limit $3"
+            ))
             .bind(organiser)
             .bind(after)
             .bind(limit)
@@ -165,9 +166,9 @@ impl Catalog {
     pub async fn live(&self) -> Result<Vec<Event>, CatalogError> {
         within(async {
             Ok(sqlx::query_as(
-                "select * from events
+                concat!("select ", event_columns!(), " from events
                   where greatest(ends_at, starts_at, created_at) > now() - interval '30 days' and state <> 'draft'
-                  order by starts_at, id",
+                  order by starts_at, id"),
             )
             .fetch_all(&self.pg)
             .await?)
@@ -187,7 +188,7 @@ impl Catalog {
         let most = patch.max_per_customer.map(|most| most.and_then(|most| i32::try_from(most).ok()));
         within(async {
             let mut tx = self.pg.begin().await?;
-            let event = sqlx::query_as(
+            let event = sqlx::query_as(concat!(
                 "update events set title = coalesce($2, title), description = coalesce($3, description),
                         venue = coalesce($4, venue), starts_at = coalesce($5, starts_at),
                         ends_at = case when $6 then $7 else ends_at end,
@@ -199,8 +200,9 @@ impl Catalog {
                         offer_seconds = case when $16 then $17 else offer_seconds end,
                         waitlist_cutoff_seconds = coalesce($18, waitlist_cutoff_seconds),
                         room_minutes = case when $19 then $20 else room_minutes end
-                  where id = $1 returning *",
-            )
+                  where id = $1 returning ",
+                event_columns!()
+            ))
             .bind(id)
             .bind(patch.title.map(|title| title.trim().to_owned()))
             .bind(patch.description)

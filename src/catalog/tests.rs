@@ -159,3 +159,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_chart_has_no_more_prices_than_it_can_count() {
+    let with = |many: usize| {
+        let categories: Vec<_> =
+            (0..many).map(|at| json!({ "key": format!("c{at}"), "price": at })).collect();
+        let last = format!("c{}", many - 1);
+        json!({ "categories": categories, "areas": [{ "key": "floor", "category": last, "capacity": 1 }] })
+    };
+    let chart = chart(&with(1000));
+    assert_eq!(chart.seat(0).expect("a place").price, 999);
+    // In sixteen bits the last of so many is the first again: a place would be sold at another price.
+    assert_eq!(faults(&with(65_537)), ["categories"]);
+}

@@ -208,9 +208,23 @@ pub struct Config {
     #[arg(long, env = "HOOKS_DISABLE_SECONDS", default_value_t = 259_200)]
     pub hooks_disable_seconds: u32,
 
+    /// Connections of this node, as far as the system lets it have them; more wait to be taken.
+    #[arg(long, env = "CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+
+    /// Seconds for the head of a request, between two requests, and for a piece of an answer to be taken; then the
+    /// connection ends. Longer than proxies keep theirs, which is a minute: or one asks when we have just hung up.
+    #[arg(long, env = "CONNECTION_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connection_seconds: u32,
+
     /// How log lines are written.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+
+    /// Seconds between saying at /readyz that this node goes and taking no more connections: as long as whoever stands before
+    /// it needs to notice. Until then it serves as ever.
+    #[arg(long, env = "DRAIN_SECONDS", default_value_t = 5)]
+    pub drain_seconds: u32,
 
     /// Seconds that a shutdown waits for requests in flight.
     #[arg(long, env = "SHUTDOWN_SECONDS", default_value_t = 20)]

@@ -5,6 +5,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Config;
 use crate::tickets::TicketKeys;
 
+/// A day. Access tokens are checked without a store, so they had better end by themselves.
+const LONGEST_ACCESS: u32 = 86_400;
+
 /// Settings that make it unsafe to open for business; each line names one.
 #[derive(Debug, thiserror::Error)]
 #[error("these settings are missing or too weak:\n{}", .0.join("\n"))]
@@ -45,6 +48,23 @@ impl Config {
             "does not look like a Stripe key (sk_… or rk_…)",
         );
 
+        require(
+            "STRIPE_PUBLISHABLE_KEY",
+            self.stripe_publishable_key.as_deref().is_some_and(|public| is_live(public) != is_live(&key))
+                && !key.is_empty(),
+            "is of another mode than STRIPE_SECRET_KEY: one is for tests, the other for real money",
+        );
+        require(
+            "STRIPE_API_URL",
+            is_live(&key) && !self.stripe_api_url().starts_with("https://"),
+            "would carry a key for real money where others can read it: use https://",
+        );
+        require(
+            "PUBLIC_URL",
+            !["http://", "https://"].iter().any(|scheme| self.public_url().starts_with(scheme)),
+            "must be an http(s) address",
+        );
+
         let hooks = secret(&self.stripe_webhook_secret);
         require("STRIPE_WEBHOOK_SECRET", hooks.is_empty(), "is not set: no webhook could be trusted");
         require(
@@ -83,8 +103,18 @@ impl Config {
         if self.hashing_threads == 0 {
             faults.push("  HASHING_THREADS: must be more than 0".to_owned());
         }
+        if self.access_token_seconds > LONGEST_ACCESS {
+            let why = format!(
+                "must be at most {LONGEST_ACCESS}: whoever finds an old token could use it for that long"
+            );
+            faults.push(format!("  ACCESS_TOKEN_SECONDS: {why}"));
+        }
         faults
     }
+}
+
+fn is_live(key: &str) -> bool {
+    key.contains("_live_")
 }
 
 /// Too short, or with so few different characters that it was typed rather than drawn.

@@ -5,6 +5,7 @@ mod post;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,7 +14,7 @@ use holdfast::config::Config;
 use holdfast::local::{Secrets, Stack, StackSettings};
 use holdfast::mailbox::Mailbox;
 use holdfast::sandbox::{self, Sandbox, SandboxSettings, WebhookTarget};
-use holdfast::stores::postgres;
+use holdfast::stores::migrate;
 use holdfast::{demo, node, telemetry};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
@@ -45,7 +46,7 @@ pub struct Dev {
 
 /// Opens for business until told to stop.
 pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(dev.config.log_format);
+    telemetry::start_logging(dev.config.log_format)?;
     let mut config = dev.config;
     let listener = TcpListener::bind(config.listen_addr)
         .await
@@ -60,17 +61,16 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
         durable: true,
     };
     let stack = Stack::start(&settings).await?;
-    if config.database_url.is_none() {
+    if let Some(url) = &config.database_url {
+        let patience = Duration::from_secs(30);
+        migrate::migrate(url.expose_secret(), patience).await.context("bringing the database up to date")?;
+    } else {
         stack.create_database(DATABASE, None).await.context("the database")?;
+        stack.prepare_database(DATABASE).await.context("the database")?;
     }
     fill_in(&mut config, &stack)?;
     let sandbox = open_sandbox(&mut config, dev.sandbox_addr, &stack).await?;
     let mailbox = post::open_mailbox(&mut config, dev.mailbox_addr, &stack).await?;
-
-    let url = config.database_url.as_ref().context("DATABASE_URL is not set")?;
-    let pg = postgres::pool(url.expose_secret(), 2).context("DATABASE_URL cannot be read")?;
-    postgres::migrate(&pg).await.context("bringing the database up to date")?;
-    pg.close().await;
 
     let app = App::start(config).await?;
     demo::open(&app).await.context("opening the demo")?;
@@ -96,8 +96,10 @@ pub async fn run(dev: Dev) -> anyhow::Result<ExitCode> {
 /// Everything that was not given comes from the embedded stack, whose secrets are kept with its data.
 fn fill_in(config: &mut Config, stack: &Stack) -> anyhow::Result<()> {
     let Secrets { jwt, stripe_key, webhook } = stack.secrets()?;
-    config.database_url.get_or_insert_with(|| SecretString::from(stack.database_url(DATABASE)));
+    config.database_url.get_or_insert_with(|| SecretString::from(stack.service_url(DATABASE)));
     config.redis_url.get_or_insert_with(|| SecretString::from(stack.redis_url(0)));
+    // Nobody stands before it who would have to hear first that it goes.
+    config.drain_seconds = 0;
     // Whoever tries webhooks out has the other end on this machine, too.
     config.hooks_allow_private = true;
     config.jwt_secret.get_or_insert(jwt);
@@ -179,13 +181,13 @@ fn greeting(app: &App, sandbox: Option<&Sandbox>, mailbox: Option<&Mailbox>, sta
 
 /// A node for one command: on the stores that were named, or on those of a `dev` that runs here.
 pub async fn app_for_a_command(mut config: Config) -> anyhow::Result<App> {
-    telemetry::start_logging(config.log_format);
+    telemetry::start_logging(config.log_format)?;
     if config.database_url.is_none() || config.redis_url.is_none() {
         let dir = std::env::var_os("HOLDFAST_DATA").map(PathBuf::from);
         let running = Stack::running(dir.as_deref()).context(
             "set DATABASE_URL and REDIS_URL, or run `holdfast dev` in this folder and try again beside it",
         )?;
-        config.database_url.get_or_insert_with(|| SecretString::from(running.database_url(DATABASE)));
+        config.database_url.get_or_insert_with(|| SecretString::from(running.service_url(DATABASE)));
         config.redis_url.get_or_insert_with(|| SecretString::from(running.redis_url(0)));
     }
     // Neither signs anything nor moves money; what production insists on is not needed here.

@@ -97,7 +97,7 @@ fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
+    let [a, b, c, d] = address.octets();
     let special = address.is_private()
         || address.is_loopback()
         || address.is_link_local() // also where clouds keep their secrets
@@ -107,6 +107,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0) // protocol assignments
         || (a == 192 && b == 88 && c == 99) // relays to IPv6
         || (a == 198 && (b == 18 || b == 19)) // benchmarks
+        || [a, b, c, d] == [168, 63, 129, 16] // looks public, and is where one cloud keeps its machines' secrets
         || a >= 224; // multicast, reserved, broadcast
     !special
 }
@@ -187,6 +188,16 @@ mod tests {
             "172.31.255.255",
             "192.168.1.1",
             "169.254.169.254",
+            "169.254.170.2",
+            "168.63.129.16",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "2002:a9fe:a9fe::",
             "100.64.0.1",
             "100.127.255.255",
             "192.0.0.1",
@@ -259,6 +270,19 @@ mod tests {
             "https://2130706433/",
             "https://0x7f.0.0.1/",
             "https://0177.0.0.1/",
+            "https://0x7f000001/",
+            "https://017700000001/",
+            "https://127.0.1/",
+            "https://127.0.0.1./",
+            "https://127.0.0.1:8443/",
+            "https://%31%32%37.0.0.1/",
+            "https://①②⑦.⓪.⓪.①/",
+            "https://127。0。0。1/",
+            "https://0/",
+            "https://[::]/",
+            "https://[::7f00:1]/",
+            "https://[64:ff9b::7f00:1]/",
+            "https://[0:0:0:0:0:ffff:a9fe:a9fe]/",
             "https://[::1]/",
             "https://[::ffff:7f00:1]/",
             "https://169.254.169.254/latest/meta-data",

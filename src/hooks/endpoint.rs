@@ -47,6 +47,14 @@ pub struct Hook {
     pub created_at: OffsetDateTime,
 }
 
+/// The columns of a [`Hook`], by name: a migration may add others while nodes run.
+macro_rules! hook_columns {
+    () => {
+        "id, account_id, url, description, types, for_all, state, since, reason, failing_since, old_secret_until,
+         created_at"
+    };
+}
+
 /// An endpoint to add.
 #[derive(Debug)]
 pub struct NewHook {
@@ -120,10 +128,12 @@ impl Hooks {
         limit: i64,
     ) -> Result<Vec<Hook>, HooksError> {
         within(async {
-            Ok(sqlx::query_as(
-                "select * from hooks where ($1::uuid is null or account_id = $1) and ($2::uuid is null or id < $2)
-                  order by id desc limit $3",
-            )
+            Ok(sqlx::query_as(concat!(
+                "select ",
+                hook_columns!(),
+                " from hooks where ($1::uuid is null or account_id = $1) and ($2::uuid is null or id < $2)
+                  order by id desc limit $3"
+            ))
             .bind(whose)
             .bind(after)
             .bind(limit)
@@ -158,14 +168,14 @@ impl Hooks {
         let hook = within::<_, HooksError>(async {
             let mut tx = self.pg.begin().await?;
             let changed: Option<Hook> = sqlx::query_as(
-                "update hooks set url = coalesce($3, url), description = coalesce($4, description),
+                concat!("update hooks set url = coalesce($3, url), description = coalesce($4, description),
                         types = coalesce($5, types), state = coalesce($6, state),
                         since = case when state is distinct from coalesce($6, state) then now() else since end,
                         reason = case when coalesce($6, state) = 'enabled' then null
                                       else coalesce(reason, 'by hand') end,
                         failures = case when $6 = 'enabled' then 0 else failures end,
                         failing_since = case when $6 = 'enabled' then null else failing_since end
-                  where id = $2 and ($1::uuid is null or account_id = $1) returning *",
+                  where id = $2 and ($1::uuid is null or account_id = $1) returning ", hook_columns!()),
             )
             .bind(whose)
             .bind(id)
@@ -198,9 +208,10 @@ impl Hooks {
     pub async fn remove(&self, whose: Option<AccountId>, id: HookId) -> Result<(), HooksError> {
         let hook = within::<_, HooksError>(async {
             let mut tx = self.pg.begin().await?;
-            let removed: Option<Hook> = sqlx::query_as(
-                "delete from hooks where id = $2 and ($1::uuid is null or account_id = $1) returning *",
-            )
+            let removed: Option<Hook> = sqlx::query_as(concat!(
+                "delete from hooks where id = $2 and ($1::uuid is null or account_id = $1) returning ",
+                hook_columns!()
+            ))
             .bind(whose)
             .bind(id)
             .fetch_optional(&mut *tx)

@@ -59,6 +59,13 @@ impl Delivery {
     pub fn place(&self) -> String {
         format!("{}.{}", self.event.id, self.replay)
     }
+
+    /// What [`Delivery::place`] has written.
+    #[must_use]
+    pub fn read_place(place: &str) -> Option<(HookEventId, i32)> {
+        let (event, replay) = place.split_once('.')?;
+        Some((event.parse().ok()?, replay.parse().ok()?))
+    }
 }
 
 /// Which events are to be told again.
@@ -88,10 +95,10 @@ impl Hooks {
         &self,
         hook: HookId,
         state: Option<DeliveryState>,
-        after: Option<&str>,
+        after: Option<(HookEventId, i32)>,
         limit: i64,
     ) -> Result<Vec<Delivery>, HooksError> {
-        let (event, replay) = after.and_then(read_place).unzip();
+        let (event, replay) = after.unzip();
         within(async {
             Ok(sqlx::query_as(
                 "select * from (
@@ -227,10 +234,4 @@ async fn queue(tx: &mut PgConnection, hook: HookId, events: &[HookEventId]) -> R
     .execute(tx)
     .await?;
     Ok(i64::try_from(queued.rows_affected()).unwrap_or(i64::MAX))
-}
-
-/// Reads a place in a list of deliveries. One that is not a place is the beginning.
-fn read_place(place: &str) -> Option<(HookEventId, i32)> {
-    let (event, replay) = place.split_once('.')?;
-    Some((event.parse().ok()?, replay.parse().ok()?))
 }

@@ -15,6 +15,8 @@ mod payload;
 mod ping;
 mod secret;
 mod tell;
+#[doc(hidden)]
+pub mod untrusted;
 mod wire;
 
 use std::sync::Arc;

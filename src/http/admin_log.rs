@@ -12,9 +12,10 @@ use utoipa_axum::routes;
 use crate::http::AppState;
 use crate::http::admin_events::own_event;
 use crate::http::extract::{Admin, Json, Organiser, Path, Query};
-use crate::http::pagination::{Page, Paged, not_ours};
+use crate::http::pagination::{Page, Paged};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::ids::{AccountId, EventId};
+use crate::stores::postgres::moment;
 use crate::trail::{self, Line, Which};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -35,10 +36,7 @@ async fn page_of(
     whose: &Whose,
     page: &Page,
 ) -> Result<Json<Paged<Line>>, Problem> {
-    let before = match page.position()? {
-        None => None,
-        Some(place) => Some(read_place(&place).ok_or_else(not_ours)?),
-    };
+    let before = page.place(read_place)?;
     let which = Which { event, actor: whose.actor, before, limit: page.limit_and_one() };
     Ok(Json(Paged::cut(trail::read(&app.pg, &which).await?, page, place)))
 }
@@ -50,9 +48,7 @@ fn place(line: &Line) -> String {
 
 fn read_place(place: &str) -> Option<(OffsetDateTime, String)> {
     let (micros, id) = place.split_once('.')?;
-    let at =
-        OffsetDateTime::from_unix_timestamp_nanos(micros.parse::<i128>().ok()?.checked_mul(1000)?).ok()?;
-    Some((at, id.to_owned()))
+    Some((moment(micros)?, id.to_owned()))
 }
 
 /// What happened at an own event, newest first.

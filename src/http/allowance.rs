@@ -72,8 +72,11 @@ impl Allowance {
         let memory = match (method.as_str(), route) {
             // Stripe's events carry an id of their own, and the inbox keeps it.
             // Coming to a waiting room again changes nothing.
-            (_, "/v1/webhooks/stripe" | "/v1/events/{id}/room" | PREVIEW) => Memory::Nowhere,
-            ("POST", "/v1/events/{id}/holds") | ("DELETE", "/v1/holds/{id}") => Memory::Redis,
+            // What is gone is gone, however often it is let go.
+            (_, "/v1/webhooks/stripe" | "/v1/events/{id}/room" | PREVIEW) | ("DELETE", "/v1/holds/{id}") => {
+                Memory::Nowhere
+            }
+            ("POST", "/v1/events/{id}/holds") => Memory::Redis,
             ("POST" | "PATCH" | "PUT" | "DELETE", route) if route.starts_with("/v1/") => Memory::Postgres,
             _ => Memory::Nowhere,
         };
@@ -94,7 +97,7 @@ mod tests {
     fn holds_are_remembered_in_redis_and_other_changes_in_postgres() {
         let memory = |method, route| Allowance::of_route(&method, route).memory;
         assert_eq!(memory(Method::POST, "/v1/events/{id}/holds"), Memory::Redis);
-        assert_eq!(memory(Method::DELETE, "/v1/holds/{id}"), Memory::Redis);
+        assert_eq!(memory(Method::DELETE, "/v1/holds/{id}"), Memory::Nowhere);
         assert_eq!(memory(Method::POST, "/v1/orders"), Memory::Postgres);
         assert_eq!(memory(Method::PATCH, "/v1/admin/events/{id}"), Memory::Postgres);
         assert_eq!(memory(Method::POST, "/v1/webhooks/stripe"), Memory::Nowhere);

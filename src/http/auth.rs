@@ -53,9 +53,19 @@ struct Refresh {
     refresh_token: SecretString,
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Logout {
+    #[schema(value_type = String)]
+    refresh_token: SecretString,
+    /// Ends every sign-in of the account, wherever it is, and its access tokens at once.
+    #[serde(default)]
+    everywhere: bool,
+}
+
 /// What a signed-in client keeps.
 #[derive(Serialize, ToSchema)]
-struct TokensBody {
+pub(super) struct TokensBody {
     account: AccountBody,
     /// Goes into `Authorization: Bearer …`.
     access_token: String,
@@ -122,25 +132,32 @@ async fn login(
 /// Trades a refresh token for new tokens.
 ///
 /// Each refresh token works once. One that is used again was stolen or lost track of: all tokens that came of the
-/// same sign-in end.
+/// same sign-in end. Send an `Idempotency-Key`: when the answer is lost, the same call under the same key gets its
+/// tokens, as long as nobody has used them.
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = Refresh, responses(
     (status = 200, description = "Signed in anew", body = TokensBody),
     (status = 401, description = "`bad_refresh_token`", body = ProblemBody),
 ))]
 async fn refresh(
     State(accounts): State<Accounts>,
+    operation: Operation,
     Json(token): Json<Refresh>,
 ) -> Result<Json<TokensBody>, Problem> {
-    Ok(Json(accounts.refresh(&token.refresh_token).await?.into()))
+    Ok(Json(accounts.refresh(&token.refresh_token, operation.0).await?.into()))
 }
 
 /// Signs out: the refresh token and all that came of the same sign-in end.
 ///
-/// A token that is no longer valid answers the same. Access tokens already given live on for their few minutes.
-#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Refresh, responses(
+/// A token that is no longer valid answers the same. Access tokens already given live on for their few minutes, unless
+/// the account signs out everywhere.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Logout, responses(
     (status = 204, description = "Signed out"),
 ))]
-async fn logout(State(accounts): State<Accounts>, Json(token): Json<Refresh>) -> Result<StatusCode, Problem> {
-    accounts.logout(&token.refresh_token).await?;
+async fn logout(State(accounts): State<Accounts>, Json(wish): Json<Logout>) -> Result<StatusCode, Problem> {
+    if wish.everywhere {
+        accounts.logout_everywhere(&wish.refresh_token).await?;
+    } else {
+        accounts.logout(&wish.refresh_token).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -15,7 +15,7 @@ use crate::limits::AttemptError;
 use crate::orders::{OrdersError, RefusedSeat};
 use crate::payments::PaymentsError;
 use crate::seats::{HoldRefusal, SeatsError};
-use crate::stores::postgres::Outage;
+use crate::stores::postgres::{Outage, constraint};
 use crate::waitlist::WaitlistError;
 
 impl From<CatalogError> for Problem {
@@ -27,14 +27,30 @@ impl From<CatalogError> for Problem {
                 faults.into_iter().map(|fault| FieldFault::new(fault.field, fault.message)).collect(),
             ),
             CatalogError::Unreadable(..) => Self::internal(error),
-            CatalogError::Outage(cause) => Self::outage(cause),
+            CatalogError::Outage(cause) => cause.into(),
         }
     }
 }
 
+/// Who signed in as an account that a restored backup does not have: each of these points at the account that asked.
+const NO_SUCH_ACCOUNT: [&str; 5] = [
+    "orders_account_id_fkey",
+    "waitlist_account_id_fkey",
+    "hooks_account_id_fkey",
+    "events_organiser_id_fkey",
+    "trail_actor_id_fkey",
+];
+
 impl From<Outage> for Problem {
     fn from(cause: Outage) -> Self {
-        Self::outage(cause)
+        match &cause {
+            Outage::Failed(error)
+                if constraint(error).is_some_and(|name| NO_SUCH_ACCOUNT.contains(&name)) =>
+            {
+                Code::NotAuthenticated.detail("This account is not known any more.")
+            }
+            _ => Self::outage(cause),
+        }
     }
 }
 
@@ -72,7 +88,7 @@ impl From<WaitlistError> for Problem {
                 .with("order_id", order),
             WaitlistError::Catalog(error) => error.into(),
             WaitlistError::Seats(error) => error.into(),
-            WaitlistError::Outage(cause) => Self::outage(cause),
+            WaitlistError::Outage(cause) => cause.into(),
         }
     }
 }
@@ -95,7 +111,7 @@ impl From<HooksError> for Problem {
             HooksError::Sealed => Self::internal(error),
             HooksError::Catalog(error) => error.into(),
             HooksError::Seats(error) => error.into(),
-            HooksError::Outage(cause) => Self::outage(cause),
+            HooksError::Outage(cause) => cause.into(),
         }
     }
 }
@@ -108,7 +124,7 @@ impl From<OrdersError> for Problem {
             OrdersError::SeatsTaken(seats) => Code::SeatsUnavailable.with("seats", seats),
             OrdersError::SaleClosed => Code::SaleClosed.problem(),
             OrdersError::TooExpensive => Self::invalid(vec![FieldFault::new("hold_id", error.to_string())]),
-            OrdersError::State(state) => Code::OrderState.with("status", state),
+            OrdersError::State(state) => Code::OrderState.with("order_status", state),
             OrdersError::TooLateToCancel => Code::OrderState.detail("The event has started."),
             OrdersError::RefundTooLarge { left } => {
                 Self::invalid(vec![FieldFault::new("amount", format!("must be less than {left}"))])
@@ -132,7 +148,7 @@ impl From<OrdersError> for Problem {
             OrdersError::Catalog(error) => error.into(),
             OrdersError::Seats(error) => error.into(),
             OrdersError::Payments(error) => error.into(),
-            OrdersError::Outage(cause) => Self::outage(cause),
+            OrdersError::Outage(cause) => cause.into(),
         }
     }
 }
@@ -252,6 +268,12 @@ mod tests {
         assert_eq!(told["code"], "sale_closed");
         assert_eq!(told["sale_starts_at"], "2026-01-01T00:00:00Z");
         assert_eq!(told["sale_ends_at"], Value::Null);
+    }
+
+    #[tokio::test]
+    async fn the_state_of_an_order_does_not_stand_where_the_status_of_the_answer_is() {
+        let told = body(OrdersError::State(crate::orders::OrderState::Cancelled).into()).await;
+        assert_eq!((&told["status"], &told["order_status"]), (&json!(409), &json!("cancelled")));
     }
 
     #[tokio::test]

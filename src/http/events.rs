@@ -145,7 +145,7 @@ async fn list(
     State(app): State<AppState>,
     Query(page): Query<Page>,
 ) -> Result<Json<Paged<EventBody>>, Problem> {
-    let events = app.catalog.list(page.position()?.as_deref(), page.limit_and_one()).await?;
+    let events = app.catalog.list(page.place(Event::read_place)?, page.limit_and_one()).await?;
     let paged = Paged::cut(events, &page, Event::place);
     let items = paged.items.into_iter().map(|event| EventBody::of(event, None)).collect();
     Ok(Json(Paged { items, next: paged.next }))

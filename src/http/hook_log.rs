@@ -109,8 +109,8 @@ async fn deliveries(
     Query(page): Query<Page>,
 ) -> Result<Json<Paged<DeliveryBody>>, Problem> {
     app.hooks.hook(whose(organiser), id).await?;
-    let after = page.position()?;
-    let found = app.hooks.deliveries(id, which.status, after.as_deref(), page.limit_and_one()).await?;
+    let after = page.place(Delivery::read_place)?;
+    let found = app.hooks.deliveries(id, which.status, after, page.limit_and_one()).await?;
     let paged = Paged::cut(found, &page, Delivery::place);
     Ok(Json(Paged { items: paged.items.into_iter().map(DeliveryBody::of).collect(), next: paged.next }))
 }

@@ -69,7 +69,17 @@ pub fn field_fault(path: &str, message: &str) -> FieldFault {
         };
         return FieldFault::new(field, format!("{told}{}", known.unwrap_or_default()));
     }
-    FieldFault::new(if parent.is_empty() { "body" } else { parent }, message)
+    FieldFault::new(if parent.is_empty() { "body" } else { parent }, without_value(message))
+}
+
+/// What was sent in the wrong type is not repeated: it may be a password.
+fn without_value(message: &str) -> String {
+    let told = message.starts_with("invalid type: ").then(|| {
+        let kind = message.find(['`', '"'])?;
+        let expected = message.rfind(", expected ")?;
+        (kind < expected).then(|| format!("{}{}", message[..kind].trim_end(), &message[expected..]))
+    });
+    told.flatten().unwrap_or_else(|| message.to_owned())
 }
 
 /// Whether some string holds U+0000, which JSON may write but no text of ours can store.
@@ -131,6 +141,21 @@ mod tests {
                 assert_eq!(told["errors"][0]["field"], field, "{told}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_in_the_wrong_type_is_not_repeated() {
+        for (title, told) in [
+            (json!(918_273_645), "invalid type: integer, expected a string"),
+            (json!(1.5), "invalid type: floating point, expected a string"),
+            (json!(true), "invalid type: boolean, expected a string"),
+            (json!(["secret"]), "invalid type: sequence, expected a string"),
+        ] {
+            let refusal = refusal(json!({ "title": title, "rows": [] }).to_string().as_bytes()).await;
+            assert_eq!(refusal["errors"][0]["message"], told);
+        }
+        let rows = refusal(br#"{"title": "x", "rows": "secret, expected \"nothing\""}"#).await;
+        assert_eq!(rows["errors"][0]["message"], "invalid type: string, expected a sequence");
     }
 
     #[tokio::test]

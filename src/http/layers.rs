@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, Stat
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument;
 
 use super::problem::{Code, Problem};
@@ -139,6 +140,16 @@ const CAREFUL: [(HeaderName, HeaderValue); 5] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
 ];
+
+/// Tells browsers to come by TLS alone from now on, if customers reach us so: somebody between us could otherwise lead
+/// their next visit elsewhere. For this name only, since others below it may not be ours.
+///
+/// `None` where they do not: browsers would not listen, and whoever tries it out on http:// could not any more.
+pub fn only_by_tls(public_url: &str) -> Option<SetResponseHeaderLayer<HeaderValue>> {
+    let a_year = HeaderValue::from_static("max-age=31536000");
+    let is_tls = public_url.starts_with("https://");
+    is_tls.then(|| SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, a_year))
+}
 
 /// What changes or is somebody's own is never kept by a cache, unless its handler knows better.
 pub async fn careful(request: Request, next: Next) -> Response {

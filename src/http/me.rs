@@ -1,20 +1,24 @@
 //! Who one is.
 
 use axum::extract::State;
-use serde::Serialize;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
+use super::auth::TokensBody;
 use super::extract::{Customer, Json};
-use super::problem::Problem;
-use crate::accounts::{Account, Accounts, Role};
+use super::problem::{Problem, ProblemBody};
+use super::visitor::Visitor;
+use crate::accounts::{Account, Accounts, AccountsError, Role};
 use crate::ids::AccountId;
+use crate::limits::Limits;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(me))
+    OpenApiRouter::new().routes(routes!(me)).routes(routes!(change_password))
 }
 
 /// Somebody who can sign in.
@@ -58,4 +62,42 @@ impl AccountBody {
 ))]
 async fn me(State(accounts): State<Accounts>, customer: Customer) -> Result<Json<AccountBody>, Problem> {
     Ok(Json(accounts.account(customer.id()).await?.into()))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangePassword {
+    #[schema(value_type = String, format = Password, example = "four-quiet-words-here")]
+    current_password: SecretString,
+    #[schema(value_type = String, format = Password, example = "five-other-words-for-it")]
+    new_password: SecretString,
+}
+
+/// Gives your account another password.
+///
+/// Every sign-in of the account ends, access tokens included; the answer is a new one. Wrong tries count as those at the
+/// sign-in do.
+#[utoipa::path(
+    post, path = "/v1/me/password", tag = "accounts", security(("bearer" = [])), request_body = ChangePassword,
+    responses(
+        (status = 200, description = "Changed, and signed in anew", body = TokensBody),
+        (status = 401, description = "`bad_credentials`, `not_authenticated`", body = ProblemBody),
+    ),
+)]
+async fn change_password(
+    State(accounts): State<Accounts>,
+    State(limits): State<Limits>,
+    visitor: Visitor,
+    customer: Customer,
+    Json(wish): Json<ChangePassword>,
+) -> Result<Json<TokensBody>, Problem> {
+    let email = accounts.account(customer.id()).await?.email;
+    let attempt = limits.attempt(&email, visitor.0).await?;
+    let answer = accounts.change_password(customer.id(), &wish.current_password, &wish.new_password).await;
+    match &answer {
+        Ok(_) => attempt.succeeded().await,
+        Err(AccountsError::BadCredentials) => drop(attempt),
+        Err(_) => attempt.was_not_made().await,
+    }
+    Ok(Json(answer?.into()))
 }

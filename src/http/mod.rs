@@ -84,6 +84,7 @@ fn resources() -> OpenApiRouter<AppState> {
 pub fn router(app: App) -> Router {
     let app = AppState::from(app);
     let other_sites = layers::cross_origin(&app.config.cors_origins);
+    let only_by_tls = layers::only_by_tls(&app.config.public_url());
     let pays_at_stripe = app.config.stripe_publishable_key.is_some() && app.config.pay_page_url.is_none();
     let (calls, api) = resources().split_for_parts();
     let service = calls
@@ -107,7 +108,12 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), layers::observe))
         .layer(from_fn(request_id::name))
         .with_state(app);
-    match other_sites {
+    let service = match other_sites {
+        // What it answers by itself is an answer, too.
+        Some(layer) => service.layer(layer).layer(from_fn(layers::careful)),
+        None => service,
+    };
+    match only_by_tls {
         Some(layer) => service.layer(layer),
         None => service,
     }

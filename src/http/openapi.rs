@@ -67,6 +67,7 @@ pub fn finish(api: &OpenApi) -> Value {
     let mut document = serde_json::to_value(api).expect("a description is always JSON");
     for (name, description) in SHARED {
         document["components"]["responses"][name] = problem_response(description);
+        document["components"]["responses"][name][CODES] = codes_in(description).into();
     }
     document["components"]["responses"]["429"]["headers"] = json!({
         "Retry-After": said("Seconds until one more call is answered", "integer"),
@@ -84,23 +85,36 @@ pub fn finish(api: &OpenApi) -> Value {
     document
 }
 
+/// Says which codes an answer of this status may have, for readers that are no people: OpenAPI has no word for it.
+const CODES: &str = "x-codes";
+
 const WEBHOOK: &str = "/v1/webhooks/stripe";
 
 /// Refusals that any call may meet, by the name they are referred to.
 const SHARED: [(&str, &str); 12] = [
-    ("400", "The request cannot be read"),
-    ("401", "No access token, or one that is not valid"),
-    ("403", "The caller's role does not allow this"),
-    ("404", "There is nothing here, or nothing of the caller's"),
-    ("408", "The body took too long to arrive"),
+    ("400", "`malformed_json` or `bad_request`: the request cannot be read"),
+    ("401", "`not_authenticated`: no access token, or one that is not valid"),
+    ("403", "`forbidden`: the caller's role does not allow this"),
+    ("404", "`not_found`: there is nothing here, or nothing of the caller's"),
+    ("408", "`request_timeout`: the body took too long to arrive"),
     ("409", "`still_running`: the first call with this Idempotency-Key has not answered yet"),
-    ("413", "The body is too large"),
-    ("415", "The body is not application/json"),
-    ("422", "The request has faults; `errors` names each field"),
-    ("429", "Too many calls; Retry-After says when to come back"),
-    ("500", "A mistake of ours"),
-    ("503", "Something we need cannot answer right now; nothing was lost, come back after Retry-After"),
+    ("413", "`body_too_large`"),
+    ("415", "`unsupported_media_type`: the body is not application/json"),
+    ("422", "`invalid_request`, where `errors` names each field and its fault, or `idempotency_key_reused`"),
+    ("429", "`too_many_requests`: Retry-After says when to come back"),
+    ("500", "`internal`: a mistake of ours"),
+    (
+        "503",
+        "`unavailable`, or `event_not_ready`: something we need cannot answer right now; nothing was lost, come back \
+      after Retry-After",
+    ),
 ];
+
+/// The codes that a description names.
+fn codes_in(description: &str) -> Vec<&'static str> {
+    let words = description.split('`').skip(1).step_by(2);
+    words.filter_map(|word| Code::ALL.iter().map(|code| code.as_str()).find(|code| *code == word)).collect()
+}
 
 fn said(description: &str, kind: &str) -> Value {
     json!({"description": description, "schema": {"type": kind}})
@@ -125,15 +139,24 @@ fn complete(path: &str, method: &str, call: &mut Map<String, Value>) {
         "401" => !is_public,
         "403" => has_role,
         "404" => path.contains('{'),
-        "400" | "408" | "413" | "415" => has_body,
+        "400" => has_body || has_query,
+        "408" | "413" | "415" => has_body,
         "409" => is_change,
         "422" => is_change || has_query,
         // Stripe's news is never too much.
         "429" => path != WEBHOOK,
         _ => true,
     };
+    let responses = call["responses"].as_object_mut().expect("looked at above");
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
+        let mut codes = codes_in(response["description"].as_str().unwrap_or_default());
+        let shared = SHARED.into_iter().find(|(shared, _)| shared == status && applies(shared));
+        codes.extend(shared.iter().flat_map(|(_, description)| codes_in(description)));
+        codes.sort_unstable();
+        codes.dedup();
+        response[CODES] = codes.into();
+    }
     for (status, _) in SHARED.into_iter().filter(|(status, _)| applies(status)) {
-        let responses = call["responses"].as_object_mut().expect("looked at above");
         responses
             .entry(status)
             .or_insert_with(|| json!({"$ref": format!("#/components/responses/{status}")}));

@@ -53,7 +53,17 @@ impl Page {
     pub fn position(&self) -> Result<Option<String>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
-        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map(Some).ok_or_else(not_ours)
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        // Postgres cannot even be asked about a text with a NUL in it.
+        text.filter(|text| !text.contains('\0')).map(Some).ok_or_else(not_ours)
+    }
+
+    /// The position in a list whose items have places of their own.
+    ///
+    /// # Errors
+    /// When the cursor is none of ours, or another list's.
+    pub fn place<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        self.position()?.map(|place| read(&place).ok_or_else(not_ours)).transpose()
     }
 
     /// The position in a list that is ordered by id alone.
@@ -61,12 +71,12 @@ impl Page {
     /// # Errors
     /// When the cursor is none of ours, or another list's.
     pub fn after(&self) -> Result<Option<Uuid>, Problem> {
-        self.position()?.map(|id| Uuid::try_parse(&id).map_err(|_| not_ours())).transpose()
+        self.place(|id| Uuid::try_parse(id).ok())
     }
 }
 
 /// The fault of a cursor that does not say a place in this list.
-pub fn not_ours() -> Problem {
+fn not_ours() -> Problem {
     invalid("cursor", "is not one that a list has answered")
 }
 

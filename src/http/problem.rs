@@ -79,7 +79,7 @@ codes! {
     NotPublished = CONFLICT, "not_published", "This event is not published yet";
     /// What was published, or called off, is not changed as a whole any more.
     NotADraft = CONFLICT, "not_a_draft", "This event is not a draft";
-    /// The order is in a state that does not allow this; `status` says which.
+    /// The order is in a state that does not allow this; `order_status` says which.
     OrderState = CONFLICT, "order_state", "The order's state does not allow this";
     /// `checked_in_at` and `checked_in_by` say when and by whom.
     AlreadyCheckedIn = CONFLICT, "already_checked_in", "This ticket has let somebody in already";
@@ -130,6 +130,9 @@ impl Code {
         }
     }
 }
+
+/// What every problem says of itself: no code has a member of one of these names.
+const OWN: [&str; 5] = ["type", "title", "status", "code", "detail"];
 
 /// One fault of one field, as `errors` of `invalid_request` lists them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -201,6 +204,10 @@ impl Problem {
 
     #[must_use]
     pub fn with(mut self, member: &'static str, value: impl Serialize) -> Self {
+        debug_assert!(
+            !OWN.contains(&member),
+            "{member} would be there twice, and readers take one or the other"
+        );
         let value = serde_json::to_value(value).unwrap_or(Value::Null);
         self.extra.insert(member.to_owned(), value);
         self

@@ -38,6 +38,9 @@ pub struct AppState {
     pub rooms: Rooms,
     pub hooks: Hooks,
     pub once: Once,
+    /// Cancelled when the node is told to go.
+    #[from_ref(skip)]
+    pub leaving: CancellationToken,
     /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
     pub closing: CancellationToken,
 }
@@ -60,6 +63,7 @@ impl From<App> for AppState {
             waitlist: app.waitlist,
             rooms: app.rooms,
             hooks: app.hooks,
+            leaving: app.leaving,
             closing: app.closing,
         }
     }

@@ -17,6 +17,7 @@ use super::problem::{Code, Problem};
 use crate::hooks::Hooks;
 use crate::mail;
 use crate::orders::Desk;
+use crate::stores::guards;
 use crate::stores::postgres::MIGRATIONS;
 use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
@@ -47,7 +48,10 @@ struct Checks {
     postgres: &'static str,
     /// Whether every migration of this build is in the database.
     #[schema(example = "ok")]
-    migrations: &'static str,
+    migrations: String,
+    /// Whether the constraints stand that keep a seat from being sold twice.
+    #[schema(example = "ok")]
+    guards: String,
     #[schema(example = "ok")]
     redis: &'static str,
     /// A Redis that may evict keys would forget who holds which seat.
@@ -71,13 +75,13 @@ struct Ready {
     ),
 )]
 async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
-    if app.closing.is_cancelled() {
+    if app.leaving.is_cancelled() {
         return Err(Code::Unavailable.detail("This node is going down."));
     }
-    let ((postgres, migrations), (redis, eviction)) =
+    let ((postgres, migrations, guards), (redis, eviction)) =
         tokio::join!(ask_postgres(&app.pg), ask_redis(&app.redis));
-    let checks = Checks { postgres, migrations, redis, eviction };
-    if [postgres, migrations, redis, eviction].iter().all(|check| *check == OK) {
+    let checks = Checks { postgres, migrations, guards, redis, eviction };
+    if [postgres, &checks.migrations, &checks.guards, redis, eviction].iter().all(|check| *check == OK) {
         Ok(Json(Ready { status: "ready", checks }))
     } else {
         tracing::warn!(?checks, "not ready");
@@ -88,28 +92,69 @@ async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, Problem> {
 const OK: &str = "ok";
 const AWAY: &str = "does not answer";
 const UNKNOWN: &str = "unknown";
+const REFUSES: &str = "refuses our commands";
+/// What Postgres says to a role that was granted nothing.
+const NOT_PERMITTED: &str = "42501";
+/// It says no in many other words, too many connections among them.
+const NO_SUCH_TABLE: &str = "42P01";
 
-async fn ask_postgres(pool: &PgPool) -> (&'static str, &'static str) {
-    let applied =
-        sqlx::query_as::<_, (i64,)>("select version from _sqlx_migrations where success").fetch_all(pool);
-    match tokio::time::timeout(HELLO, applied).await {
-        Ok(Ok(applied)) => {
-            let missing = MIGRATIONS.iter().any(|wanted| !applied.contains(&(wanted.version,)));
-            (OK, if missing { "some are missing: run holdfast migrate" } else { OK })
+/// Whether Postgres answers, has what this build needs, and keeps the promises that are its own. One that is newer than this
+/// build is fine: migrations only add.
+async fn ask_postgres(pool: &PgPool) -> (&'static str, String, String) {
+    let asked = async {
+        let (writes,): (bool,) =
+            sqlx::query_as("select current_setting('transaction_read_only') = 'off'").fetch_one(pool).await?;
+        let applied: Vec<(i64,)> =
+            sqlx::query_as("select version from _sqlx_migrations where success").fetch_all(pool).await?;
+        Ok((if writes { OK } else { "may only be read" }, applied, guards::fallen(pool).await?))
+    };
+    match tokio::time::timeout(HELLO, asked).await {
+        Ok(Ok((postgres, applied, fallen))) => (postgres, missing_of(&applied), without(&fallen)),
+        Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NOT_PERMITTED) => {
+            (OK, "may not be read: run holdfast migrate --grant-to".to_owned(), UNKNOWN.to_owned())
         }
         // It answered: the table of migrations is not there.
-        Ok(Err(sqlx::Error::Database(_))) => (OK, "none are applied: run holdfast migrate"),
-        Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN),
+        Ok(Err(sqlx::Error::Database(refused))) if refused.code().as_deref() == Some(NO_SUCH_TABLE) => {
+            (OK, "none are applied: run holdfast migrate".to_owned(), UNKNOWN.to_owned())
+        }
+        Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN.to_owned(), UNKNOWN.to_owned()),
+    }
+}
+
+fn missing_of(applied: &[(i64,)]) -> String {
+    let missing: Vec<String> = MIGRATIONS
+        .iter()
+        .filter(|wanted| !applied.contains(&(wanted.version,)))
+        .map(|wanted| format!("{:04}", wanted.version))
+        .collect();
+    match missing.as_slice() {
+        [] => OK.to_owned(),
+        some => format!("{} missing: run holdfast migrate", some.join(", ")),
+    }
+}
+
+fn without(fallen: &[&str]) -> String {
+    match fallen {
+        [] => OK.to_owned(),
+        some => format!("{} missing or not valid: seats could be sold twice", some.join(", ")),
     }
 }
 
 async fn ask_redis(redis: &Redis) -> (&'static str, &'static str) {
     let mut connection = redis.clone();
-    let mut info = redis::cmd("INFO");
-    let memory = info.arg("memory").query_async::<redis::Value>(&mut connection);
-    match tokio::time::timeout(HELLO, memory).await {
+    let asked = async {
+        let mut info = redis::cmd("INFO");
+        let memory: redis::Value = info.arg("memory").query_async(&mut connection).await?;
+        // Every step of a sale is a script: who may run none can sell nothing.
+        redis::cmd("EVAL").arg("return 1").arg(0).exec_async(&mut connection).await?;
+        Ok::<_, redis::RedisError>(memory)
+    };
+    match tokio::time::timeout(HELLO, asked).await {
         Ok(Ok(info)) => (OK, eviction(&info)),
-        Ok(Err(_)) | Err(_) => (AWAY, UNKNOWN),
+        Ok(Err(refused)) if refused.is_io_error() || refused.is_timeout() => (AWAY, UNKNOWN),
+        // It answered: with a password or rights that are not enough, or while it loads.
+        Ok(Err(_)) => (REFUSES, UNKNOWN),
+        Err(_) => (AWAY, UNKNOWN),
     }
 }
 

@@ -123,7 +123,7 @@ async fn all_pdf(
     let papers = app.desk.papers_of_order(id).await?;
     let good: Vec<_> = papers.into_iter().filter(|paper| paper.is_valid).map(|paper| paper.print).collect();
     if good.is_empty() {
-        return Err(Code::OrderState.with("status", order.status));
+        return Err(Code::OrderState.with("order_status", order.status));
     }
     document(good, "tickets.pdf").await
 }
@@ -149,7 +149,7 @@ async fn calendar(
     allowed(&app, customer, order.buyer.id, order.event.id).await?;
     let was_sold = order.history.iter().any(|step| step.to == OrderState::Confirmed.as_str());
     if !was_sold {
-        return Err(Code::OrderState.with("status", order.status));
+        return Err(Code::OrderState.with("order_status", order.status));
     }
     let event = app.catalog.event(order.event.id).await?;
     let file = calendar_of(&order, &event, &app.config.public_url(), OffsetDateTime::now_utc());

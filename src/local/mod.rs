@@ -12,6 +12,7 @@ pub mod server;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{env, fs, io};
 
 use rustix::process::Signal;
@@ -19,9 +20,16 @@ use sqlx::Connection as _;
 
 use self::folder::Folder;
 use self::server::{RunAs, Server};
+use crate::stores::{migrate, postgres, service_role};
 
 pub use self::programs::Missing;
 pub use self::secrets::Secrets;
+
+/// What nodes are in an embedded Postgres: somebody who is not its owner, as in production.
+pub const SERVICE_ROLE: &str = "holdfast_service";
+
+/// Nobody has a lock for long in a database that is only just opened.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
@@ -67,6 +75,10 @@ pub enum StackError {
     },
     #[error("the embedded Postgres")]
     Database(#[from] sqlx::Error),
+    #[error("bringing the database up to date")]
+    Migrations(#[from] migrate::NotMigrated),
+    #[error(transparent)]
+    Grants(#[from] service_role::GrantError),
 }
 
 impl StackError {
@@ -191,7 +203,7 @@ impl Stack {
         let status = tokio::task::spawn_blocking(move || {
             loop {
                 match server.ended() {
-                    Ok(None) => std::thread::sleep(std::time::Duration::from_millis(2)),
+                    Ok(None) => std::thread::sleep(Duration::from_millis(2)),
                     ended => return ended,
                 }
             }
@@ -232,9 +244,37 @@ impl Stack {
         format!("redis+unix://{}?db={database}", self.0.folder.redis_socket().display())
     }
 
+    /// A database's address for its owner.
     #[must_use]
     pub fn database_url(&self, name: &str) -> String {
-        format!("postgres://postgres@localhost/{name}?host={}", self.0.folder.sockets().display())
+        self.database_url_of("postgres", name)
+    }
+
+    /// A database's address for a node.
+    #[must_use]
+    pub fn service_url(&self, name: &str) -> String {
+        self.database_url_of(SERVICE_ROLE, name)
+    }
+
+    fn database_url_of(&self, role: &str, name: &str) -> String {
+        format!("postgres://{role}@localhost/{name}?host={}", self.0.folder.sockets().display())
+    }
+
+    /// Brings a database up to date, and lets nodes work in it.
+    pub async fn prepare_database(&self, name: &str) -> Result<(), StackError> {
+        migrate::migrate(&self.database_url(name), MIGRATION_PATIENCE).await?;
+        let db = postgres::pool(&self.database_url(name), 2)?;
+        let create = format!("create role {SERVICE_ROLE} login");
+        match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&db).await {
+            // It is there: roles are the whole server's, and data of before is used again.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42710") => {}
+            done => {
+                done?;
+            }
+        }
+        service_role::grant(&db, SERVICE_ROLE).await?;
+        db.close().await;
+        Ok(())
     }
 
     /// Creates a database, empty or as a copy of another, unless it is there.

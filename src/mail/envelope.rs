@@ -1,8 +1,8 @@
 //! A sheet as a message: its headers, its two forms and what is attached.
 
-use lettre::Message;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment as Attached, Mailbox, MultiPart};
+use lettre::{Address, Message};
 use uuid::Uuid;
 
 use crate::mail::sheet::{Sheet, addressed};
@@ -24,6 +24,14 @@ pub struct Envelope {
     pub address: String,
     pub sheet: Sheet,
     pub files: Vec<Attachment>,
+}
+
+/// Whether a letter can be addressed there, as far as an address itself can tell: it is tried.
+#[must_use]
+pub fn can_be_written_to(address: &str) -> bool {
+    let Ok(address) = address.parse::<Address>() else { return false };
+    let to = Mailbox::new(None, address);
+    Message::builder().from(to.clone()).to(to).body(String::new()).is_ok()
 }
 
 impl Envelope {

@@ -14,9 +14,11 @@ mod occasion;
 mod postman;
 mod queue;
 mod sheet;
+#[doc(hidden)]
+pub mod untrusted;
 mod words;
 
-pub use self::envelope::{Attachment, Envelope};
+pub use self::envelope::{Attachment, Envelope, can_be_written_to};
 pub use self::news::{Booking, News, Offered, Place, Returned, Shop};
 pub use self::occasion::{Occasion, Offer, offer_told, owe};
 pub use self::postman::{BadAddress, Postman, Undelivered};

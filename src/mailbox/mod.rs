@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use behaviour::{Behaviour, How};
-pub use reading::{File, Read};
+pub use reading::{File, Read, read};
 pub use shelf::{Letter, Shelf};
 
 /// How long a stop waits for pages under way.

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use crate::ids::{EventId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
+use crate::proof::{self, Bug};
 use crate::seats::Reason;
 
 /// Ordinals as Postgres has them. An event has far fewer seats than an `integer` has numbers.
@@ -33,15 +34,16 @@ pub(super) async fn take(
          on conflict (event_id, ordinal) do update
             set order_id = excluded.order_id, until = excluded.until
           where mine.state = 'held' and mine.until < now()
-            and exists (select from orders o   -- past its time is not enough: an open order may still be paid
-                         where o.event_id = mine.event_id and o.id = mine.order_id
-                           and o.state in ('failed', 'cancelled', 'expired'))
+            and ($5 or exists (select from orders o   -- past its time is not enough: an open order may be paid
+                                where o.event_id = mine.event_id and o.id = mine.order_id
+                                  and o.state in ('failed', 'cancelled', 'expired')))
          returning ordinal",
     )
     .bind(event)
     .bind(order)
     .bind(seconds)
     .bind(as_integers(ordinals))
+    .bind(proof::planted(Bug::OpenOrderTakenOver))
     .fetch_all(tx)
     .await?;
     Ok(taken.len())

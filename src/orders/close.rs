@@ -52,8 +52,8 @@ impl Desk {
         match self.shut_money_door(order).await? {
             Door::Shut => self.finish_closing(order, because).await,
             Door::Paid(intent) => {
-                self.paid(order, &intent, &Because::of(Actor::Stripe, "paid while the order was closing"))
-                    .await
+                let because = Because::of(Actor::Stripe, "paid while the order was closing");
+                self.settle_paid(order, &intent, &because).await
             }
             Door::Moving => {
                 self.keep_while_processing(order).await?;
@@ -83,6 +83,7 @@ impl Desk {
         within(async {
             let mut tx = self.pg.begin().await?;
             let mut locked = log::lock(&mut tx, order).await?;
+            // Model: BeginClosing
             if locked.state == OrderState::AwaitingPayment {
                 sqlx::query(
                     "update orders set closing_as = $2, check_at = now() + make_interval(secs => $3)
@@ -102,13 +103,16 @@ impl Desk {
     }
 
     async fn shut_money_door(&self, order: OrderId) -> Result<Door, OrdersError> {
+        // Model: ReadDoor
         let Some(wanted) = self.wanted_payment(order).await? else { return Ok(Door::Shut) };
         let Some(intent) = self.intent_of(&wanted).await? else { return Ok(Door::Shut) };
+        // Model: ShutDoor
         Ok(match proof::step(Step::CancelIntent, self.payments.cancel(&intent)).await? {
             Cancelled::Done(_) => Door::Shut,
             Cancelled::Not(intent) => match intent.status {
                 IntentStatus::Succeeded => Door::Paid(intent),
                 IntentStatus::Canceled => Door::Shut,
+                IntentStatus::Processing if proof::planted(Bug::ProcessingTakenForShut) => Door::Shut,
                 IntentStatus::Processing
                 | IntentStatus::RequiresPaymentMethod
                 | IntentStatus::RequiresConfirmation
@@ -124,8 +128,10 @@ impl Desk {
         if let Some(known) = &wanted.payment_intent {
             return Ok(Some(known.clone()));
         }
+        // Model: OpenToShut
         match self.payments.open(&wanted.to_open()?).await {
             Ok(intent) => {
+                // Model: StoreToShut
                 self.store_intent(wanted, &intent).await?;
                 Ok(Some(intent.id))
             }
@@ -144,6 +150,7 @@ impl Desk {
         let (state, moved) = within(async {
             let mut tx = self.pg.begin().await?;
             let mut locked = log::lock(&mut tx, order).await?;
+            // Model: FinishClosing
             let moved = locked.state == OrderState::Closing;
             if moved {
                 let end = locked
@@ -178,6 +185,7 @@ impl Desk {
         let kept: Option<(EventId, HoldId, AccountId)> = within(async {
             let mut tx = self.pg.begin().await?;
             let kept: Option<(EventId, HoldId, AccountId)> = sqlx::query_as(
+                // Model: KeepProcessing
                 "update orders set check_at = now() + make_interval(secs => $2)
                   where id = $1 and state in ('awaiting_payment', 'closing')
                   returning event_id, hold_id, account_id",
@@ -210,6 +218,7 @@ impl Desk {
         })
         .await?;
         if let Some((event, hold, owner)) = kept {
+            // Model: RenewFlags
             self.seats.pin(event, hold, owner, order, self.processing_lease(), true).await?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::orders::{Desk, claims, moving};
 use crate::proof::{self, Bug, Step};
 use crate::seats::Asker;
 use crate::stores::postgres::within;
+use crate::telemetry::Metrics;
 
 /// An effect that is refused, rather than unanswered, is tried this often before it is parked for a person.
 const TRIES: i32 = 20;
@@ -122,10 +123,16 @@ impl Desk {
             None => Err((false, format!("an effect of kind {} cannot be read", row.kind))),
         };
         within(async {
-            match outcome {
+            match outcome
+                .or_else(|error| if proof::planted(Bug::DebtForgotten) { Ok(()) } else { Err(error) })
+            {
                 Ok(()) => {
+                    // Model: DebtPaid
                     let done = sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg);
                     proof::step(Step::CloseOutbox, done).await?;
+                    if row.attempts > 1 {
+                        Metrics::count(&self.metrics.reconciled, "effects");
+                    }
                 }
                 // An outage says nothing about the effect: it is tried for as long as the outage lasts.
                 Err((false, error)) if row.attempts >= TRIES => {
@@ -174,8 +181,10 @@ impl Desk {
     async fn show(&self, order: OrderId) -> Result<(), OrdersError> {
         // Another decision may commit while Redis is told of this one: tell it again until they agree.
         for _ in 0..4 {
+            // Model: ReadSubject
             let before = self.subject(order).await?;
             proof::step(Step::Show, self.tell(order, &before)).await?;
+            // Model: ReadSubjectAgain
             if self.subject(order).await?.is_as(&before) {
                 return Ok(());
             }
@@ -186,10 +195,13 @@ impl Desk {
     async fn tell(&self, order: OrderId, what: &Subject) -> Result<(), OrdersError> {
         let Subject { event_id: event, hold_id: hold, account_id: owner, ref ordinals, ref left, .. } = *what;
         if what.state == OrderState::Confirmed {
+            // Model: Sell
             self.seats.sell(event, order, hold, owner, ordinals).await?;
         } else if !what.state.is_open() {
             // The hold is gone if this order ever sold its seats; both calls compare before they delete.
+            // Model: Release
             self.seats.release(event, hold, Asker::Order(order)).await?;
+            // Model: Free
             self.seats.free(event, order, owner, ordinals).await?;
         }
         // A seat that a ticket was moved away from, unless somebody else has it by now.

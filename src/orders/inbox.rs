@@ -55,6 +55,7 @@ impl Desk {
     /// Stores a verified event. When this returns, a crash loses nothing.
     pub async fn note(&self, notice: &Notice) -> Result<Noted, Outage> {
         let foreign = notice.livemode != self.live_money && !proof::planted(Bug::ForeignMoneyTaken);
+        // Model: NoteEvent
         let storing = within(async {
             Ok::<_, Outage>(
                 sqlx::query(
@@ -120,6 +121,7 @@ impl Desk {
         within(async {
             match outcome {
                 Ok(outcome) => {
+                    // Model: EventDone
                     let done =
                         sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
                             .bind(&row.id)
@@ -162,6 +164,7 @@ impl Desk {
             | "charge.succeeded"
             | "charge.failed" => self.act_on_intent(row).await,
             "charge.refunded" => {
+                // Model: AdoptRefund
                 for refund in self.payments.refunds_of(&row.object_id).await? {
                     self.adopt_refund(&refund).await?;
                 }
@@ -169,7 +172,7 @@ impl Desk {
             }
             "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
                 match self.payments.refund_by_id(&row.object_id).await? {
-                    Some(refund) => self.adopt_refund(&refund).await.map(|()| "refund looked at"),
+                    Some(refund) => self.adopt_refund(&refund).await.map(|_| "refund looked at"),
                     None => Ok("no such refund"),
                 }
             }
@@ -178,6 +181,7 @@ impl Desk {
     }
 
     async fn act_on_intent(&self, row: &Waiting) -> Result<&'static str, OrdersError> {
+        // Model: FetchIntent
         let fetched = proof::step(Step::FetchIntent, self.payments.intent(&row.object_id)).await?;
         let Some(intent) = fetched else { return Ok("no such intent") };
         let because = Because::of(Actor::Stripe, row.kind.clone());
@@ -205,28 +209,6 @@ impl Desk {
         }
         self.park_money(intent, "its order is not known").await?;
         Ok("parked")
-    }
-
-    /// Keeps captured money that belongs to no order where a person will find it.
-    pub(super) async fn park_money(&self, intent: &Intent, reason: &str) -> Result<(), OrdersError> {
-        if intent.amount_received == 0 {
-            return Ok(());
-        }
-        tracing::error!(intent = intent.id, reason, "captured money is parked for a person");
-        within(async {
-            sqlx::query(
-                "insert into parked_payments (payment_intent, amount, currency, reason) values ($1, $2, $3, $4)
-                 on conflict (payment_intent) do nothing",
-            )
-            .bind(&intent.id)
-            .bind(intent.amount_received)
-            .bind(&intent.currency)
-            .bind(reason)
-            .execute(&self.pg)
-            .await?;
-            Ok(())
-        })
-        .await
     }
 }
 

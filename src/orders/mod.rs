@@ -19,6 +19,7 @@ mod effects;
 mod error;
 mod event_cancelled;
 mod find;
+mod found;
 mod inbox;
 mod lease;
 mod letters;
@@ -26,14 +27,17 @@ mod log;
 mod money_back;
 mod moving;
 mod papers;
+mod parked;
 mod payment;
 mod picture;
 mod read;
+mod rebuild;
 mod report;
 mod settle;
 mod state;
 mod ticket_log;
 mod told;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +54,7 @@ use crate::tickets::TicketKeys;
 
 pub use crate::orders::backlog::{Backlog, Queue};
 pub use crate::orders::cancel::{Cancellation, GoodWill};
+pub use crate::orders::captures::Walked;
 pub use crate::orders::checkout::Checkout;
 pub use crate::orders::comps::Comp;
 pub use crate::orders::door::{Admission, DoorTicket, Scan};
@@ -59,6 +64,7 @@ pub use crate::orders::inbox::Noted;
 pub use crate::orders::log::{Actor, Because};
 pub use crate::orders::moving::Move;
 pub use crate::orders::papers::{Paper, calendar_of};
+pub use crate::orders::parked::Parked;
 pub use crate::orders::read::{
     Buyer, EventSummary, LogEntry, Order, OrderSeat, PaymentToMake, RefundView, Ticket,
 };
@@ -121,6 +127,11 @@ impl Desk {
     #[must_use]
     pub fn ticket_keys(&self) -> &TicketKeys {
         &self.tickets
+    }
+
+    /// Notes for the operator that a loop over this desk's work came through.
+    pub fn came_through(&self, worker: &'static str) {
+        self.metrics.came_through(worker);
     }
 
     #[must_use]

@@ -11,7 +11,7 @@ use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Actor, Because, Locked};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, letters};
-use crate::payments::{Intent, Refund, RefundStatus};
+use crate::payments::{Intent, Refund};
 use crate::proof::{self, Bug, Step};
 use crate::stores::postgres::within;
 
@@ -37,8 +37,6 @@ pub(super) async fn owe_for(
     (amount, currency): (i64, &str),
     cause: &str,
 ) -> Result<(), OrdersError> {
-    let again = format!("{cause} {}", RefundId::new());
-    let cause = if proof::planted(Bug::RefundEachTime) { &again } else { cause };
     let refund: Option<(RefundId,)> = sqlx::query_as(
         "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause)
          values ($1, $2, $3, $4, $5, $6, $7)
@@ -56,6 +54,9 @@ pub(super) async fn owe_for(
     .await?;
     match refund {
         Some((refund,)) => effects::owe(tx, event, Effect::Refund(refund)).await,
+        None if proof::planted(Bug::RefundEachTime) => {
+            Box::pin(owe_for(tx, (event, order), intent, (amount, currency), &format!("{cause} again"))).await
+        }
         None => Ok(()),
     }
 }
@@ -76,12 +77,14 @@ impl Desk {
     /// Sends a refund that is due, and records what Stripe says of it.
     pub(super) async fn send_refund(&self, refund: RefundId) -> Result<(), OrdersError> {
         let due = self.refund_row(refund).await?;
+        // Model: ReadRefund
         if due.state != "due" {
             return Ok(());
         }
         let sent = if let Some(sent) = self.sent_before(&due).await? {
             sent
         } else {
+            // Model: SendRefund
             let sending = self.payments.refund(due.id, &due.payment_intent, due.amount, metadata(&due));
             proof::step(Step::SendRefund, sending).await?
         };
@@ -96,19 +99,24 @@ impl Desk {
         Ok(self.payments.refund_made(due.id, &due.payment_intent).await?)
     }
 
-    /// Asks Stripe how a pending refund stands.
-    pub(super) async fn look_at_refund(&self, refund: RefundId) -> Result<(), OrdersError> {
+    /// Asks Stripe how a pending refund stands, and says whether it has moved.
+    pub(super) async fn look_at_refund(&self, refund: RefundId) -> Result<bool, OrdersError> {
         let due = self.refund_row(refund).await?;
-        let Some(id) = &due.stripe_refund else { return Ok(()) };
+        let Some(id) = &due.stripe_refund else { return Ok(false) };
         let now = self.payments.refund_by_id(id).await?;
         match now {
-            Some(now) => self.record_refund(&due, &now).await,
+            Some(now) => {
+                self.record_refund(&due, &now).await?;
+                Ok(now.status.recorded_as() != due.state)
+            }
             None => Err(OrdersError::Inconsistent { order: due.order_id, what: "Stripe lost a refund" }),
         }
     }
 
     /// A refund that Stripe tells us of: one of ours, or one made at Stripe's own dashboard, which is adopted.
-    pub(super) async fn adopt_refund(&self, refund: &Refund) -> Result<(), OrdersError> {
+    ///
+    /// Answers whether that changed anything here.
+    pub(super) async fn adopt_refund(&self, refund: &Refund) -> Result<bool, OrdersError> {
         let known: Option<(RefundId,)> = within(async {
             let ours = refund.metadata.get("refund_id").and_then(|id| id.parse::<RefundId>().ok());
             Ok::<_, OrdersError>(
@@ -124,11 +132,12 @@ impl Desk {
             Some((id,)) => id,
             None => match self.insert_foreign(refund).await? {
                 Some(id) => id,
-                None => return Ok(()),
+                None => return self.resolve_parked(refund).await,
             },
         };
         let due = self.refund_row(id).await?;
-        self.record_refund(&due, refund).await
+        self.record_refund(&due, refund).await?;
+        Ok(true)
     }
 
     async fn insert_foreign(&self, refund: &Refund) -> Result<Option<RefundId>, OrdersError> {
@@ -152,11 +161,7 @@ impl Desk {
     }
 
     async fn record_refund(&self, due: &Due, now: &Refund) -> Result<(), OrdersError> {
-        let state = match now.status {
-            RefundStatus::Succeeded => "succeeded",
-            RefundStatus::Pending | RefundStatus::RequiresAction => "pending",
-            RefundStatus::Failed | RefundStatus::Canceled => "failed",
-        };
+        let state = now.status.recorded_as();
         if state == "failed" {
             tracing::error!(refund.id = %due.id, order.id = %due.order_id, "a refund failed: a person must act");
         }
@@ -164,6 +169,7 @@ impl Desk {
             let mut tx = self.pg.begin().await?;
             let mut order = log::lock(&mut tx, due.order_id).await?;
             sqlx::query(
+                // Model: RecordRefund
                 "update refunds set state = $2, stripe_refund = $3, check_at = now() + make_interval(secs => $4)
                   where id = $1",
             )

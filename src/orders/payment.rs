@@ -54,6 +54,7 @@ impl Desk {
         };
         match refused {
             Some(why) => Err(OrdersError::PaymentRefused(why)),
+            // Model: Answer
             None => self.order_unchecked(order).await,
         }
     }
@@ -61,16 +62,24 @@ impl Desk {
     /// Makes sure that an order that awaits payment has its PaymentIntent. Safe to repeat: the idempotency key
     /// is the order and its attempt, so a lost answer is asked for again and not paid for twice.
     pub(super) async fn open_payment(&self, order: OrderId) -> Result<(), OrdersError> {
+        // Model: ReadWanted
         let Some(wanted) = self.wanted_payment(order).await? else { return Ok(()) };
         if wanted.order_state != OrderState::AwaitingPayment || wanted.payment_intent.is_some() {
             return Ok(());
         }
+        // Model: OpenIntent
         let intent = match proof::step(Step::OpenIntent, self.payments.open(&wanted.to_open()?)).await {
             Err(failure @ PaymentsError::StoredFailure { .. }) => {
                 // Stripe keeps the failure under this key for a day. Nobody was told the secret of whatever that
                 // attempt made, so nobody can pay it; the next attempt has a key of its own.
                 self.next_attempt(&wanted).await?;
                 return Err(failure.into());
+            }
+            Err(failure @ PaymentsError::Refused { .. }) if failure.is_about_other_words() => {
+                // Another version of us asked under this key. Whatever was made then, nobody was told its secret.
+                tracing::error!(order.id = %order, "Stripe knows the key of this order with other words");
+                self.next_attempt(&wanted).await?;
+                return Err(PaymentsError::StoredFailure { call: "open", status: 400 }.into());
             }
             Err(PaymentsError::Refused { message, .. }) => {
                 let why = Because::of(Actor::Stripe, "the payment could not be opened");
@@ -79,10 +88,12 @@ impl Desk {
             }
             intent => intent?,
         };
+        // Model: StoreIntent
         if self.store_intent(&wanted, &intent).await? {
             return Ok(());
         }
         // The order closed while Stripe was asked: shut what was just opened before anybody learns its secret.
+        // Model: CancelUnwanted
         self.payments.cancel(&intent.id).await?;
         Ok(())
     }

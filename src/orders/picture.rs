@@ -1,21 +1,19 @@
-//! The picture in Redis against the claims in Postgres: rebuilt when it is lost, compared and repaired when it
-//! may differ. Postgres is right.
+//! The picture in Redis against the claims in Postgres: compared, and repaired where they differ. Postgres is right.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 
-use crate::catalog::{Chart, Event, EventState};
-use crate::hooks;
+use crate::catalog::{Chart, Event};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
-use crate::proof::{self, Bug, Step};
-use crate::seats::{ClaimKind, LoadPlan, LoadedClaim, Planes, Repair, Rules, SeatState, SeatsError, Truth};
-use crate::stores::postgres::{Outage, within};
-use crate::waitlist;
+use crate::proof::{self, Bug};
+use crate::seats::{ClaimKind, Planes, Repair, SeatState, Truth};
+use crate::stores::postgres::{at_length, take_time, within};
+use crate::telemetry::Metrics;
 
 /// A held claim whose deadline has passed belongs to an order that is still being closed: it keeps its flag for
 /// this long at a time.
@@ -26,8 +24,8 @@ const CHUNK: usize = 512;
 
 /// A claim with what Redis needs to know of its order.
 #[derive(Debug, Clone, sqlx::FromRow)]
-struct Claim {
-    ordinal: i32,
+pub(super) struct Claim {
+    pub ordinal: i32,
     state: String,
     order_id: Option<OrderId>,
     hold_id: Option<HoldId>,
@@ -36,7 +34,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn kind(&self) -> ClaimKind {
+    pub fn kind(&self) -> ClaimKind {
         match (self.order_id, self.hold_id, self.account_id) {
             (Some(order), Some(_), Some(owner)) if self.state == "sold" => ClaimKind::Sold { order, owner },
             (Some(order), Some(hold), Some(owner)) => {
@@ -54,130 +52,25 @@ impl Desk {
         Ok(self.catalog.live().await?)
     }
 
-    /// Opens a new event for holds. Safe to repeat; an event that is open stays as it is.
-    pub async fn open(&self, event: EventId) -> Result<(), OrdersError> {
-        // A worker may have found the event first and be at it: then its picture is waited for, so that whoever is
-        // told of the event can hold its seats.
-        for _ in 0..200 {
-            if self.seats.epoch(event).await?.is_some() || self.rebuild(event).await? {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Err(SeatsError::NotReady(event).into())
-    }
-
-    /// Rebuilds an event's picture from its claims under a new epoch. One node does it; another that comes at the
-    /// same time leaves it to the first and answers false.
-    pub async fn rebuild(&self, event: EventId) -> Result<bool, OrdersError> {
-        // The lock is the connection's: it ends with it, also when this node dies half way.
-        let mut lock = within::<_, Outage>(async { Ok(self.pg.acquire().await?) }).await?;
-        lock.close_on_drop();
-        let (mine,): (bool,) = within::<_, Outage>(async {
-            Ok(sqlx::query_as("select pg_try_advisory_lock(hashtextextended($1::text, 42))")
-                .bind(event)
-                .fetch_one(&mut *lock)
-                .await?)
-        })
-        .await?;
-        if !mine {
-            return Ok(false);
-        }
-        // Whoever asked may have looked before another rebuild was done. A picture of the present epoch is left alone:
-        // loading it anew would drop every hold that is not at checkout.
-        let (present,): (i32,) = within::<_, Outage>(async {
-            Ok(sqlx::query_as("select epoch from events where id = $1")
-                .bind(event)
-                .fetch_one(&mut *lock)
-                .await?)
-        })
-        .await?;
-        if self.seats.epoch(event).await? == Some(present) {
-            return Ok(true);
-        }
-        let begun = std::time::Instant::now();
-        let chart = self.catalog.chart(event).await?;
-        let (row, claims, offers, hooks) = within::<_, OrdersError>(async {
-            let raise = sqlx::query("update events set epoch = epoch + 1 where id = $1")
-                .bind(event)
-                .execute(&mut *lock);
-            proof::step(Step::RaiseEpoch, raise).await?;
-            let mut claims = read_claims(&mut lock, event, None).await?;
-            if proof::planted(Bug::RebuildForgetsCheckouts) {
-                claims.retain(|claim| claim.state != "held");
-            }
-            let offers = waitlist::open_offers(&mut lock, event).await?;
-            let hooks = hooks::wants_seats(&mut lock, event).await?;
-            Ok((self.catalog.event(event).await?, claims, offers, hooks))
-        })
-        .await?;
-        let claimed = claims
-            .iter()
-            .map(|claim| LoadedClaim { ordinal: claims::as_ordinal(claim.ordinal), kind: claim.kind() });
-        // What is offered is held without a claim; one made since then is the stronger.
-        let known: HashSet<_> = claims.iter().map(|claim| claim.ordinal).collect();
-        let offered =
-            offers.iter().filter(|offer| !known.contains(&offer.ordinal)).map(|offer| LoadedClaim {
-                ordinal: claims::as_ordinal(offer.ordinal),
-                kind: ClaimKind::Held {
-                    order: None,
-                    hold: offer.hold_id,
-                    owner: offer.account_id,
-                    ttl: Duration::from_secs_f64(offer.seconds_left.max(0.0)),
-                },
-            });
-        let plan = LoadPlan {
-            event,
-            epoch: row.epoch,
-            size: chart.size(),
-            aisles: chart.aisle_plane(),
-            rules: Rules { hooks, ..Self::rules_of(&row) },
-            waiting: row.waits,
-            claims: claimed.chain(offered).collect(),
-        };
-        self.seats.load(&plan).await?;
-        // What was decided while the picture was being written.
-        self.reconcile_picture(event).await?;
-        self.metrics.rebuilds.inc();
-        tracing::info!(
-            event.id = %event, epoch = row.epoch, claims = plan.claims.len(),
-            duration_ms = begun.elapsed().as_millis(), "the picture is rebuilt"
-        );
-        Ok(true)
-    }
-
-    /// Tells Redis an event's rules after they were edited.
-    pub async fn apply_rules(&self, event: &Event) -> Result<(), OrdersError> {
-        let hooks = within::<_, OrdersError>(async {
-            let mut db = self.pg.acquire().await?;
-            Ok(hooks::wants_seats(&mut db, event.id).await?)
-        })
-        .await?;
-        self.seats.configure(event.id, &Rules { hooks, ..Self::rules_of(event) }).await?;
-        Ok(())
-    }
-
-    /// What the scripts look at of an event.
-    fn rules_of(event: &Event) -> Rules {
-        let millis = |moment: OffsetDateTime| {
-            i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-        };
-        Rules {
-            sale_starts_ms: event.sale_starts_at.map(millis),
-            sale_ends_ms: event.sale_ends_at.or(event.ends_at).map(millis),
-            max_per_customer: event.max_per_customer,
-            orphan_rule: event.orphan_rule,
-            hold_ms: event.hold_seconds.map(|seconds| i64::from(seconds) * 1000),
-            closed: event.state == EventState::Cancelled,
-            // Who listens is not the event's to say: whoever needs it asks.
-            hooks: false,
-            room: event.room_minutes.is_some(),
-            room_opens_ms: event.room_opens_at().map(millis),
-        }
-    }
-
-    /// Compares the picture with the claims and repairs what differs; says how many seats that were.
+    /// Compares the picture with the claims and repairs what differs; says how many seats that were. A picture that has lost
+    /// what no comparison of seats brings back is replaced.
     pub async fn reconcile_picture(&self, event: EventId) -> Result<u64, OrdersError> {
+        if let Some(epoch) = self.torn(event).await? {
+            tracing::error!(event.id = %event, epoch, "the picture has lost keys and is replaced");
+            self.replace_picture(event, epoch).await?;
+            Metrics::count(&self.metrics.reconciled, "pictures");
+            return Ok(0);
+        }
+        if self.reconcile_rules(event).await? {
+            tracing::warn!(event.id = %event, "Redis had other rules than Postgres");
+            Metrics::count(&self.metrics.reconciled, "rules");
+        }
+        self.compare_seats(event).await
+    }
+
+    /// Repairs seat by seat.
+    pub(super) async fn compare_seats(&self, event: EventId) -> Result<u64, OrdersError> {
+        // Model: FindSuspects
         let suspects = self.suspects(event).await?;
         let mut repaired = 0;
         for some in suspects.chunks(CHUNK) {
@@ -185,8 +78,27 @@ impl Desk {
         }
         if repaired > 0 {
             self.metrics.picture_drift.inc_by(repaired);
+            Metrics::count_many(&self.metrics.reconciled, "seats", repaired);
         }
         Ok(repaired)
+    }
+
+    /// The epoch of a picture that has holes, and has them still when it is looked at again: a change under way is none.
+    async fn torn(&self, event: EventId) -> Result<Option<i32>, OrdersError> {
+        for pause in [None, Some(Duration::from_millis(100))] {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            let (chart, planes, claims) = self.both_sides(event).await?;
+            let has_owners = claims.iter().any(|claim| claim.account_id.is_some());
+            if !self.seats.has_holes(event, &planes, &chart.aisle_plane(), has_owners).await? {
+                return Ok(None);
+            }
+            if pause.is_some() {
+                return Ok(Some(planes.epoch));
+            }
+        }
+        Ok(None)
     }
 
     /// How many seats differ now and still differ when looked at again: a change that is under way is no drift.
@@ -211,7 +123,9 @@ impl Desk {
         if seats.is_empty() {
             return Ok(0);
         }
+        // Model: ReadFlags
         let seen = self.seats.flags(event, seats).await?;
+        // Model: ReadTruth
         let sold_to: Vec<_> = seen.iter().flatten().filter_map(|flag| order_in(flag)).collect();
         let (claims, buyers) = within::<_, OrdersError>(async {
             let mut db = self.pg.acquire().await?;
@@ -237,6 +151,7 @@ impl Desk {
                 truth: claims.get(&ordinal).map_or(Truth::Free, |claim| claim.kind().into()),
             })
             .collect();
+        // Model: Repair
         Ok(self.seats.repair(event, &repairs).await?.into())
     }
 
@@ -257,15 +172,13 @@ impl Desk {
         Ok(differing(&chart, &planes, &claims))
     }
 
-    async fn both_sides(
-        &self,
-        event: EventId,
-    ) -> Result<(std::sync::Arc<Chart>, Planes, Vec<Claim>), OrdersError> {
+    async fn both_sides(&self, event: EventId) -> Result<(Arc<Chart>, Planes, Vec<Claim>), OrdersError> {
         let chart = self.catalog.chart(event).await?;
         let planes = self.seats.snapshot(event).await?;
-        let claims = within::<_, OrdersError>(async {
-            let mut db = self.pg.acquire().await?;
-            read_claims(&mut db, event, None).await
+        let claims = at_length::<_, OrdersError>(async {
+            let mut tx = self.pg.begin().await?;
+            take_time(&mut tx).await?;
+            read_claims(&mut tx, event, None).await
         })
         .await?;
         Ok((chart, planes, claims))
@@ -292,12 +205,12 @@ fn order_in(flag: &str) -> Option<OrderId> {
     flag.strip_prefix("sold:")?.parse().ok()
 }
 
-async fn read_claims(
+pub(super) async fn read_claims(
     db: &mut PgConnection,
     event: EventId,
     only: Option<&[Ordinal]>,
 ) -> Result<Vec<Claim>, OrdersError> {
-    Ok(sqlx::query_as(
+    let mut claims: Vec<Claim> = sqlx::query_as(
         "select c.ordinal, c.state, c.order_id, o.hold_id, o.account_id,
                 extract(epoch from c.until - now())::float8 as seconds_left
            from seat_claims c left join orders o on o.event_id = c.event_id and o.id = c.order_id
@@ -307,5 +220,7 @@ async fn read_claims(
     .bind(event)
     .bind(only.map(claims::as_integers))
     .fetch_all(db)
-    .await?)
+    .await?;
+    claims.retain(|claim| claim.state != "held" || !proof::planted(Bug::RebuildForgetsCheckouts));
+    Ok(claims)
 }

@@ -84,6 +84,7 @@ impl Desk {
         // At most once more: the second look sees what the first one's rival has committed.
         for _ in 0..4 {
             // A late payment may have its seats back if nobody holds them, and Redis knows who holds what.
+            // Model: LookAtOrder
             let seats_free = match self.state_of(order).await? {
                 OrderState::Failed | OrderState::Expired => {
                     Some(proof::step(Step::TakeAgain, self.take_again(order)).await?)
@@ -110,6 +111,7 @@ impl Desk {
     ) -> Result<Decision, OrdersError> {
         within(async {
             let mut tx = self.pg.begin().await?;
+            // Model: Decide
             let mut locked = log::lock(&mut tx, order).await?;
             let before = locked.state;
             let own = own_payment(&mut tx, &locked, intent).await?;
@@ -121,7 +123,7 @@ impl Desk {
                     .await?;
             } else if !amount_matches(&locked, intent) && !proof::planted(Bug::AmountNotCompared) {
                 tracing::error!(order.id = %order, "captured amount differs from the order's");
-                give_up(&mut tx, &mut locked, intent, "amount_mismatch", because).await?;
+                give_up_and_refund(&mut tx, &mut locked, intent, "amount_mismatch", because).await?;
             } else if locked.state.is_open() {
                 self.confirm(&mut tx, &mut locked, seats.len(), because).await?;
             } else if matches!(locked.state, OrderState::Failed | OrderState::Expired) {
@@ -130,10 +132,10 @@ impl Desk {
                     let because = Because { cause: format!("{}, late", because.cause), ..because.clone() };
                     self.confirm(&mut tx, &mut locked, seats.len(), &because).await?;
                 } else if !proof::planted(Bug::LatePaymentKept) {
-                    give_up(&mut tx, &mut locked, intent, "late_payment", because).await?;
+                    give_up_and_refund(&mut tx, &mut locked, intent, "late_payment", because).await?;
                 }
             } else if locked.state == OrderState::Cancelled {
-                give_up(&mut tx, &mut locked, intent, "paid_after_cancellation", because).await?;
+                give_up_and_refund(&mut tx, &mut locked, intent, "paid_after_cancellation", because).await?;
             }
             if own {
                 record_capture(&mut tx, &locked, intent).await?;
@@ -147,6 +149,7 @@ impl Desk {
     /// Asks Redis whether the order's seats are free, and takes them there so that nobody slips in between.
     async fn take_again(&self, order: OrderId) -> Result<bool, OrdersError> {
         let subject = self.subject(order).await?;
+        // Model: TakeAgain
         let claimed = self
             .seats
             .claim(
@@ -179,7 +182,11 @@ impl Desk {
 }
 
 /// Whether this PaymentIntent is the order's own. Adopts it when its answer had not been stored yet.
-async fn own_payment(tx: &mut PgConnection, order: &Locked, intent: &Intent) -> Result<bool, OrdersError> {
+pub(super) async fn own_payment(
+    tx: &mut PgConnection,
+    order: &Locked,
+    intent: &Intent,
+) -> Result<bool, OrdersError> {
     let adopted = sqlx::query(
         "update payments set payment_intent = $3
           where event_id = $1 and order_id = $2 and (payment_intent = $3 or payment_intent is null)",
@@ -215,13 +222,26 @@ async fn retake(
 }
 
 /// The order cannot be had for this money: it ends, if it had not, and the money goes back once.
-async fn give_up(
+async fn give_up_and_refund(
     tx: &mut PgConnection,
     order: &mut Locked,
     intent: &Intent,
     cause: &str,
     because: &Because,
 ) -> Result<(), OrdersError> {
+    if give_up(tx, order, cause, because).await? {
+        money_back::owe(tx, order, intent, intent.amount_received, cause).await?;
+    }
+    Ok(())
+}
+
+/// Ends an order that gets nothing for its money, and says whether it now waits for that to go back.
+pub(super) async fn give_up(
+    tx: &mut PgConnection,
+    order: &mut Locked,
+    cause: &str,
+    because: &Because,
+) -> Result<bool, OrdersError> {
     if order.state == OrderState::AwaitingPayment {
         sqlx::query("update orders set closing_as = 'failed' where id = $1")
             .bind(order.id)
@@ -236,12 +256,16 @@ async fn give_up(
     if matches!(order.state, OrderState::Failed | OrderState::Cancelled | OrderState::Expired) {
         let because = Because { cause: cause.to_owned(), ..because.clone() };
         order.advance(tx, OrderState::Refunding, &because).await?;
-        money_back::owe(tx, order, intent, intent.amount_received, cause).await?;
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
-async fn record_capture(tx: &mut PgConnection, order: &Locked, intent: &Intent) -> Result<(), OrdersError> {
+pub(super) async fn record_capture(
+    tx: &mut PgConnection,
+    order: &Locked,
+    intent: &Intent,
+) -> Result<(), OrdersError> {
     sqlx::query(
         "update payments set state = 'succeeded', captured = $4
           where event_id = $1 and order_id = $2 and payment_intent = $3",

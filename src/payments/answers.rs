@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 
 use secrecy::SecretString;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::ids::OrderId;
+use crate::ids::{EventId, OrderId};
 
 /// A PaymentIntent as Stripe last described it.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,6 +41,12 @@ impl Intent {
     #[must_use]
     pub fn order(&self) -> Option<OrderId> {
         self.metadata.get("order_id")?.parse().ok()
+    }
+
+    /// The event of that order.
+    #[must_use]
+    pub fn event(&self) -> Option<EventId> {
+        self.metadata.get("event_id")?.parse().ok()
     }
 }
 
@@ -93,6 +99,9 @@ pub struct Refund {
     pub metadata: HashMap<String, String>,
     #[serde(default)]
     pub failure_reason: Option<String>,
+    /// Unix seconds.
+    #[serde(default)]
+    pub created: i64,
 }
 
 /// Where a refund stands. Even `Succeeded` may become `Failed` when the bank sends the money back.
@@ -104,6 +113,38 @@ pub enum RefundStatus {
     Succeeded,
     Failed,
     Canceled,
+}
+
+impl RefundStatus {
+    /// As our own rows have it: on its way, arrived, or a person's to look after.
+    #[must_use]
+    pub const fn recorded_as(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Pending | Self::RequiresAction => "pending",
+            Self::Failed | Self::Canceled => "failed",
+        }
+    }
+}
+
+/// A page of a list, newest first, as far as it could be read.
+#[derive(Debug)]
+pub struct Listed<T> {
+    pub entries: Vec<T>,
+    /// After which id the next page begins; `None` when this was the last.
+    pub next: Option<String>,
+}
+
+impl<T: DeserializeOwned> Listed<T> {
+    pub(super) fn of(call: &'static str, page: Page) -> Self {
+        let last = page.data.last().and_then(|last| last["id"].as_str()).map(str::to_owned);
+        let readable = page.data.into_iter().filter_map(|entry| {
+            serde_json::from_value(entry)
+                .inspect_err(|error| tracing::warn!(%error, call, "an entry of Stripe's list is left out"))
+                .ok()
+        });
+        Self { entries: readable.collect(), next: last.filter(|_| page.has_more) }
+    }
 }
 
 /// A page of a list. What cannot be read is kept as it came, so that one odd entry does not hide the others.

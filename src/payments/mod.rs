@@ -12,7 +12,7 @@ mod stripe;
 
 use std::time::Duration;
 
-pub use answers::{Intent, IntentStatus, Refund, RefundStatus};
+pub use answers::{Intent, IntentStatus, Listed, Refund, RefundStatus};
 pub use gateway::{Cancelled, Gateway, NewIntent, StripeSettings};
 pub use notice::Notice;
 pub use signature::SignatureError;
@@ -44,11 +44,22 @@ pub enum PaymentsError {
     Unreadable { call: &'static str, detail: String },
 }
 
+impl PaymentsError {
+    /// Stripe has the key of this call, and with it another call than this.
+    #[must_use]
+    pub fn is_about_other_words(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "idempotency_error")
+    }
+}
+
 /// What stood between us and an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("the answer was {0}")]
     Status(u16),
+    /// Of no order's making: until the operator sets another key, nothing can be asked.
+    #[error("the answer was {0}: the secret key is revoked, of another mode, or may not do this")]
+    Key(u16),
     #[error("the call took too long")]
     TimedOut,
     #[error("the connection failed")]

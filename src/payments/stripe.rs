@@ -104,6 +104,14 @@ impl Wire {
         });
         let outcome = match &answer {
             Ok(_) => "ok",
+            Err(PaymentsError::Outage { fault: Fault::Key(status), .. }) => {
+                tracing::error!(
+                    status,
+                    call = ask.name,
+                    "Stripe does not accept STRIPE_SECRET_KEY: nothing can be paid"
+                );
+                "unauthorized"
+            }
             Err(PaymentsError::Outage { .. } | PaymentsError::StoredFailure { .. }) => "outage",
             Err(
                 PaymentsError::Refused { .. }
@@ -187,6 +195,11 @@ async fn judge(call: &'static str, response: Response) -> Attempt {
     }
     if is_passing(status) {
         return Attempt::Again { fault: Fault::Status(status.as_u16()), wait: retry_after(&headers) };
+    }
+    if matches!(status.as_u16(), 401 | 403) {
+        // Not this call is refused, but we are: whatever it was about stays as it is, and is asked again later.
+        let fault = Fault::Key(status.as_u16());
+        return Attempt::Final(PaymentsError::Outage { call, retry_after: None, fault });
     }
     Attempt::Final(refusal(call, status, &body))
 }

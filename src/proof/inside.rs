@@ -10,6 +10,7 @@ use serde::de::IntoDeserializer as _;
 use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
 
+use super::scripts::IN_SCRIPTS;
 use super::{Bug, Side, Step};
 
 /// Where to stop: [`Stop`] as it prints itself.
@@ -134,39 +135,12 @@ pub fn planted(bug: Bug) -> bool {
     *planted == Some(bug)
 }
 
-/// Guards of scripts: what stands there, and what stands there without them.
-const IN_SCRIPTS: [(Bug, &str, &str, &str); 6] = [
-    (Bug::ReleaseWithoutOwner, "release", "who == 'owner' and hold.owner ~= asker", "false"),
-    (
-        Bug::HoldSomeSeats,
-        "hold",
-        "  answer = refused_seats()\n  if answer then return answer end",
-        "  local some = refused_seats()\n  for i = 3, some and #some or 0, 2 do\n    for n = #named, 1, -1 do if named[n] == some[i] then table.remove(named, n) end end\n  end",
-    ),
-    (
-        Bug::MarkerIgnored,
-        "hold",
-        "  if not epoch then return {'not_ready', ''} end",
-        "  epoch = epoch or '1'",
-    ),
-    (Bug::MarkerFirst, "load", "'places', places)", "'places', places, 'epoch', epoch)"),
-    (Bug::SweepIgnoresFlags, "sweep", "    if flag == hold then", "    if false then"),
-    (
-        Bug::OfferIgnoresNews,
-        "offer",
-        "if redis.call('HGET', META, 'news') ~= ARGV[14] then return {'changed', feed} end",
-        "",
-    ),
-];
-
-pub fn script(name: &str, text: &'static str) -> &'static str {
-    for (bug, script, guard, nothing) in IN_SCRIPTS {
-        if script == name && planted(bug) {
-            assert!(text.contains(guard), "{name}.lua has no such guard: {guard}");
-            return Box::leak(text.replace(guard, nothing).into_boxed_str());
-        }
+pub fn script(text: &'static str) -> &'static str {
+    let mut without = None;
+    for &(_, guard, nothing) in IN_SCRIPTS.iter().filter(|(bug, ..)| planted(*bug)) {
+        without = Some(without.as_deref().unwrap_or(text).replace(guard, nothing));
     }
-    text
+    without.map_or(text, |text| Box::leak(text.into_boxed_str()))
 }
 
 #[cfg(test)]
@@ -183,15 +157,16 @@ mod tests {
     }
 
     #[test]
-    fn the_guards_to_take_away_stand_in_the_scripts() {
-        for (_, script, guard, _) in IN_SCRIPTS {
-            let parts = ["shared/event", "shared/expiry", "shared/granting", "shared/choosing", script];
-            let found = parts.iter().any(|part| {
-                std::fs::read_to_string(format!("{}/lua/{part}.lua", env!("CARGO_MANIFEST_DIR")))
-                    .unwrap()
-                    .contains(guard)
-            });
-            assert!(found, "no script has {guard}");
+    fn the_guards_to_take_away_stand_in_one_script_each() {
+        let lua = concat!(env!("CARGO_MANIFEST_DIR"), "/lua");
+        let files =
+            [lua.to_owned(), format!("{lua}/shared")].map(|folder| std::fs::read_dir(folder).unwrap());
+        let paths =
+            files.into_iter().flatten().map(|file| file.unwrap().path()).filter(|path| path.is_file());
+        let texts: Vec<_> = paths.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        for (bug, guard, _) in IN_SCRIPTS {
+            let found: usize = texts.iter().map(|text| text.matches(guard).count()).sum();
+            assert_eq!(found, 1, "{bug:?}: {guard}");
         }
     }
 }

@@ -85,30 +85,50 @@ pub enum Step {
 pub enum Bug {
     /// `release` gives anybody's hold back.
     ReleaseWithoutOwner,
+    /// A hold may be replaced by anybody.
+    ReplaceWithoutOwner,
+    /// `free` frees a seat whoever has it.
+    FreeWithoutOwner,
     /// `hold` takes what is free of a choice, instead of all or nothing.
     HoldSomeSeats,
     /// `hold` does not look for the readiness marker.
     MarkerIgnored,
+    /// A rebuild writes its marker first.
+    MarkerFirst,
     /// The sweep frees seats whose flag is still there.
     SweepIgnoresFlags,
+    /// `hold` gives the public what is kept for the waiting list.
+    KeptSeatToPublic,
     /// `offer` does not look whether something came free meanwhile.
     OfferIgnoresNews,
+    /// `hold` lets in whoever has not come through the waiting room.
+    AdmissionNotChecked,
+    /// Anybody's hold can be checked out.
+    HoldOfOthersCheckedOut,
     /// A checkout does not count the claims that it got.
     ClaimsNotCounted,
+    /// A claim past its time is taken over, whatever its order is.
+    OpenOrderTakenOver,
     /// An order confirms without looking at its claims.
     ConfirmWithoutClaims,
     /// The captured amount is not compared with the order's.
     AmountNotCompared,
     /// Any PaymentIntent that names the order is taken for its own.
     ForeignIntentTaken,
+    /// Each try to open an order's payment opens another.
+    PaymentWithoutKey,
     /// Seats are given up before Stripe has shut the money door.
     SeatsBeforeDoor,
+    /// A payment that is under way is taken for none.
+    ProcessingTakenForShut,
     /// A payment that comes too late is kept.
     LatePaymentKept,
     /// A refund is sent under a new key each time.
     RefundWithoutKey,
     /// A refund that is asked for again is owed again.
     RefundEachTime,
+    /// A part to give back is not compared with what is left.
+    RefundBeyondCapture,
     /// A webhook is acknowledged before it is stored.
     InboxNotDurable,
     /// A webhook's signature is not checked.
@@ -117,16 +137,18 @@ pub enum Bug {
     StaleWebhookTaken,
     /// The same idempotency key answers for another body.
     OtherBodyAnswered,
-    /// A rebuild leaves out what is at checkout.
+    /// Whoever rebuilds or compares a picture does not see what is at checkout.
     RebuildForgetsCheckouts,
-    /// A rebuild writes its marker first.
-    MarkerFirst,
     /// Orders are found without asking whose they are.
     OrdersOfOthers,
     /// A state moves without a row in the history.
     MoveWithoutLog,
     /// What is owed to Redis and Stripe is not committed with the decision.
     EffectNotOwed,
+    /// What is owed is forgotten when it fails.
+    DebtForgotten,
+    /// A door does not look whether a ticket has let somebody in.
+    TicketLetsInTwice,
     /// Play money is taken for real, and the other way round.
     ForeignMoneyTaken,
 }
@@ -171,29 +193,40 @@ impl Step {
 }
 
 impl Bug {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 34] = [
         Self::ReleaseWithoutOwner,
+        Self::ReplaceWithoutOwner,
+        Self::FreeWithoutOwner,
         Self::HoldSomeSeats,
         Self::MarkerIgnored,
+        Self::MarkerFirst,
         Self::SweepIgnoresFlags,
+        Self::KeptSeatToPublic,
         Self::OfferIgnoresNews,
+        Self::AdmissionNotChecked,
+        Self::HoldOfOthersCheckedOut,
         Self::ClaimsNotCounted,
+        Self::OpenOrderTakenOver,
         Self::ConfirmWithoutClaims,
         Self::AmountNotCompared,
         Self::ForeignIntentTaken,
+        Self::PaymentWithoutKey,
         Self::SeatsBeforeDoor,
+        Self::ProcessingTakenForShut,
         Self::LatePaymentKept,
         Self::RefundWithoutKey,
         Self::RefundEachTime,
+        Self::RefundBeyondCapture,
         Self::InboxNotDurable,
         Self::SignatureNotChecked,
         Self::StaleWebhookTaken,
         Self::OtherBodyAnswered,
         Self::RebuildForgetsCheckouts,
-        Self::MarkerFirst,
         Self::OrdersOfOthers,
         Self::MoveWithoutLog,
         Self::EffectNotOwed,
+        Self::DebtForgotten,
+        Self::TicketLetsInTwice,
         Self::ForeignMoneyTaken,
     ];
 }
@@ -212,8 +245,8 @@ pub fn planted(bug: Bug) -> bool {
 }
 
 /// A script as it is, or without the guard that was taken away.
-pub(crate) fn script(name: &str, text: &'static str) -> &'static str {
-    inside::script(name, text)
+pub(crate) fn script(text: &'static str) -> &'static str {
+    inside::script(text)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -241,10 +274,12 @@ mod inside {
         false
     }
 
-    pub fn script(_: &str, text: &'static str) -> &'static str {
+    pub fn script(text: &'static str) -> &'static str {
         text
     }
 }
 
 #[cfg(feature = "proof")]
 mod inside;
+#[cfg(feature = "proof")]
+mod scripts;

@@ -7,6 +7,8 @@
 
 mod admission;
 mod pace;
+#[doc(hidden)]
+pub mod untrusted;
 
 use std::time::Duration;
 

@@ -123,7 +123,9 @@ pub fn confirm_with(
     intent.last_error = None;
     intent.settles = None;
     match method.behaviour {
+        // Model: Pay
         Behaviour::Pays => Ok(succeed(world, intent, origin)),
+        // Model: Decline
         Behaviour::Declines(decline) => {
             let intent = fail(world, intent, decline.clone(), origin);
             let shape = shapes::intent(&intent, &world.base_url);
@@ -138,6 +140,7 @@ pub fn confirm_with(
         Behaviour::Delays(outcome) => {
             let at = world.faults.settle_at();
             intent.settles = outcome.map(|outcome| Settles { at, outcome });
+            // Model: Delay
             Ok(wait_for_bank(world, intent, origin))
         }
     }
@@ -172,8 +175,10 @@ pub fn settle(world: &mut World, id: &str, outcome: Outcome, origin: &Origin) ->
         return Err(unexpected(world, &intent, "settle"));
     }
     Ok(match outcome {
+        // Model: BankPays
         Outcome::Succeeded => succeed(world, intent, origin),
         Outcome::Failed if waits_for_owner => fail(world, intent, methods::not_approved(), origin),
+        // Model: BankRefuses
         Outcome::Failed => fail(world, intent, methods::came_back(), origin),
     })
 }

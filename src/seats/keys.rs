@@ -37,6 +37,11 @@ impl Keys {
         ["line", "room", "passes", "doors"].map(|name| self.named(name))
     }
 
+    /// The number that Postgres knows, too: who has a smaller one has lost something.
+    pub fn witness(&self) -> String {
+        self.named("witness")
+    }
+
     /// Where a script puts two planes together.
     pub fn scratch(&self) -> String {
         self.named("scratch")

@@ -21,6 +21,9 @@ mod reply;
 mod room;
 mod scripts;
 mod sweep;
+mod trust;
+#[doc(hidden)]
+pub mod untrusted;
 mod watch;
 mod written;
 

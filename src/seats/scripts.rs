@@ -41,13 +41,21 @@ pub(super) struct Scripts {
 }
 
 macro_rules! step {
-    ($name:literal $(, $shared:literal)*) => {
+    ($name:literal $(, $shared:literal)*) => { step!(@ "", $name $(, $shared)*) };
+    (@ $first:literal, $name:literal $(, $shared:literal)*) => {
         Step::new($name, concat!(
+            $first,
             include_str!("../../lua/shared/event.lua"),
             $(include_str!(concat!("../../lua/shared/", $shared, ".lua")),)*
             include_str!(concat!("../../lua/", $name, ".lua")),
         ))
     };
+}
+
+/// What gives seats back or shows what Postgres has decided runs in a Redis without memory, too: refused, it would leave
+/// what fills the memory there, and sold seats unsold to look at. None of them takes more than it gives by much.
+macro_rules! step_for_a_full_redis {
+    ($($part:literal),*) => { step!(@ "#!lua flags=allow-oom\n", $($part),*) };
 }
 
 impl Default for Scripts {
@@ -63,14 +71,14 @@ impl Default for Scripts {
             look: step!("look"),
             pin: step!("pin"),
             claim: step!("claim"),
-            sell: step!("sell"),
+            sell: step_for_a_full_redis!("sell"),
             relocate: step!("move"),
-            release: step!("release"),
-            sweep: step!("sweep", "expiry"),
-            free: step!("free"),
+            release: step_for_a_full_redis!("release"),
+            sweep: step_for_a_full_redis!("sweep", "expiry"),
+            free: step_for_a_full_redis!("free"),
             block: step!("block"),
-            unblock: step!("unblock"),
-            repair: step!("repair"),
+            unblock: step_for_a_full_redis!("unblock"),
+            repair: step_for_a_full_redis!("repair"),
             configure: step!("configure"),
             snapshot: step!("snapshot"),
         }
@@ -88,7 +96,7 @@ pub(super) struct Call<'a> {
 
 impl Step {
     fn new(name: &'static str, text: &'static str) -> Self {
-        let text = proof::script(name, text);
+        let text = proof::script(text);
         Self { name, text, hash: Script::new(text).get_hash().to_owned() }
     }
 

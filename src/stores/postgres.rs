@@ -3,31 +3,31 @@
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor as _, PgConnection, PgPool};
-
-use crate::proof::{self, Step};
+use time::OffsetDateTime;
 
 /// Every migration, compiled in, so that one binary is a whole installation.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
-
-/// Brings the database up to date, one migration a transaction: one that dies on its way has done some of them, and
-/// whoever comes next does the rest.
-///
-/// # Errors
-/// When a migration fails, or one that was done is not the one that we know.
-pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    for migration in MIGRATIONS.iter() {
-        proof::step(Step::Migrate, MIGRATIONS.run_to(migration.version, pool)).await?;
-    }
-    Ok(())
-}
 
 /// The longest that one piece of work in Postgres may take before the caller is told to come back.
 ///
 /// With the time to reach Redis it stays below the two seconds in which every call answers.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// The longest that work over a whole event may take. A stadium's claims are read in well below a second; but a machine that
+/// is short of everything must not be told for ever that it is late.
+const LENGTH: Duration = Duration::from_mins(1);
+
+/// Lets the statements of a transaction that reads a whole event run for as long as [`at_length`] waits.
+///
+/// # Errors
+/// When Postgres cannot answer.
+pub async fn take_time(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("select set_config('statement_timeout', '60000', true)").execute(tx).await?;
+    Ok(())
+}
 
 /// Opens the pool. Nothing is connected yet: a database that is away is an outage, not a failed start.
 ///
@@ -82,8 +82,42 @@ pub async fn within<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>
     }
 }
 
+/// Runs a piece of background work that reads a whole event, for which nobody waits at a browser.
+///
+/// # Errors
+/// [`Outage::Late`] when time is up.
+pub async fn at_length<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match tokio::time::timeout(LENGTH, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Outage::Late.into()),
+    }
+}
+
 /// The name of the constraint that refused a write, if that is what happened: constraints are vocabulary.
 #[must_use]
 pub fn constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}
+
+/// The moment that a place in a list names by its microseconds since 1970; `None` for one that no row of ours has, and that
+/// may be earlier than all that Postgres can be asked about.
+#[must_use]
+pub fn moment(micros: &str) -> Option<OffsetDateTime> {
+    let nanos = micros.parse::<i128>().ok()?.checked_mul(1000)?;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().filter(|moment| moment.year() >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_one_that_a_row_can_have() {
+        let now = OffsetDateTime::from_unix_timestamp(1_934_737_200).expect("a moment");
+        assert_eq!(moment("1934737200000000"), Some(now));
+        // 4713 years before ours Postgres' time begins; ours, as this crate has it, ten thousand years.
+        for none in ["", "x", "-377705116800000000", "99999999999999999999999", "1e9"] {
+            assert_eq!(moment(none), None, "{none}");
+        }
+    }
 }

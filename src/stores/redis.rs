@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterConfig;
 use redis::cluster_async::ClusterConnection;
 use redis::{
@@ -14,6 +14,7 @@ use redis::{
 };
 
 use super::sentinel::Sentinel;
+use super::single::Single;
 
 /// To open a connection. With one answer and one repeat it stays below two seconds.
 pub(super) const CONNECT: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ pub enum Blocking {
 
 #[derive(Clone)]
 enum Wire {
-    Single(ConnectionManager),
+    Single(Single),
     Sentinel(Sentinel),
     Cluster(ClusterConnection),
 }
@@ -77,14 +78,8 @@ impl Redis {
 
     fn single(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
-        // No retries while connecting: a caller must hear of an outage before its patience ends, and the
-        // next command tries again.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        Ok(Self { wire: Wire::Single(manager), plan: Plan::Single(Box::new(client)) })
+        let wire = Wire::Single(Single::new(client.clone())?);
+        Ok(Self { wire, plan: Plan::Single(Box::new(client)) })
     }
 
     fn sentinel(rest: &str, tls: bool) -> Result<Self, RedisError> {
@@ -162,7 +157,15 @@ impl Redis {
     pub async fn run_id(&self) -> Result<Vec<String>, RedisError> {
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let mut ids: Vec<String> = match self.read(&info).await? {
+        let pages = match self.read(&info).await {
+            // One of its nodes is away. Who is master of what, the others know; it changes when a replica takes over.
+            Err(_) if matches!(self.plan, Plan::Cluster(_)) => {
+                let nodes: String = self.read(redis::cmd("CLUSTER").arg("NODES")).await?;
+                return Ok(masters_in(&nodes));
+            }
+            pages => pages?,
+        };
+        let mut ids: Vec<String> = match pages {
             // A Cluster answers for each of its nodes, replicas too: their restarts only cost one more look.
             Value::Map(nodes) => nodes.iter().filter_map(|(_, page)| run_id_in(page)).collect(),
             page => run_id_in(&page).into_iter().collect(),
@@ -188,6 +191,18 @@ pub(crate) fn is_unknown(error: &RedisError) -> bool {
 fn run_id_in(page: &Value) -> Option<String> {
     let text: String = redis::from_redis_value_ref(page).ok()?;
     text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned())
+}
+
+/// Each master with its configuration epoch and its slots, in a fixed order.
+fn masters_in(nodes: &str) -> Vec<String> {
+    let mut masters: Vec<String> = nodes
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter(|words| words.len() > 8 && words[2].contains("master"))
+        .map(|words| format!("{} {} {}", words[0], words[6], words[8..].join(" ")))
+        .collect();
+    masters.sort_unstable();
+    masters
 }
 
 fn unreadable(why: &'static str) -> RedisError {

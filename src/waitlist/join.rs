@@ -35,6 +35,7 @@ impl Waitlist {
         let (entry, is_new) = within(async {
             let mut tx = self.pg.begin().await?;
             come_in(&mut tx, ask.event).await?;
+            // Model: Join
             let made: Option<(EntryId,)> = sqlx::query_as(
                 "insert into waitlist (id, event_id, account_id, quantity, section, category, max_price)
                  select $1, id, $3, $4, $5, $6, $7 from events where id = $2 and state = 'published'
@@ -70,8 +71,9 @@ impl Waitlist {
             Metrics::count(&self.metrics.waitlist, "joined");
         }
         // From here on nothing comes free past this party. Without Redis, whatever comes back keeps its list first.
+        // Model: BeginWaiting
         if let Err(error) = self.seats.begin_waiting(ask.event).await {
-            tracing::warn!(%error, event.id = %ask.event, "the waiting list is begun by its worker");
+            tracing::warn!(%error, event.id = %ask.event, "Redis will be told by the next look at the list");
         }
         self.standings.forget(ask.event);
         self.bell.notify_one();

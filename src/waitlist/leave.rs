@@ -65,6 +65,7 @@ impl Waitlist {
             .fetch_optional(&mut *tx)
             .await?;
             let (event, state) = found.ok_or(WaitlistError::NotFound)?;
+            // Model: Leave
             let gone = match state {
                 EntryState::Waiting => {
                     let why = Move { to: EntryState::Left, cause: "leaves", by: Some(by), hold: None };
@@ -89,6 +90,7 @@ impl Waitlist {
         })
         .await?;
         if let Gone::GiveBack(hold) = gone {
+            // Model: ReleaseDeclined
             match self.seats.release(event, hold, Asker::Owner(by_owner(self, hold).await?)).await {
                 Ok(_) | Err(SeatsError::Gone) => {}
                 // Nobody can check it out any more; its time ends it.

@@ -5,6 +5,7 @@
 //! are offered only while Redis knows of no *news*: as long as nothing came free, whoever could not be served before
 //! still cannot be. Every move leaves a row that proves it.
 
+mod agree;
 mod entry;
 mod error;
 mod join;

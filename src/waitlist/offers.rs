@@ -140,6 +140,7 @@ impl Waitlist {
         let made = within(async {
             let mut tx = self.pg.begin().await?;
             let why = Move { to: EntryState::Offered, cause: "its turn", by: None, hold: Some(held.hold) };
+            // Model: WriteDown
             if !advance(&mut tx, party.id, EntryState::Waiting, &why).await? {
                 let (is_written,): (bool,) =
                     sqlx::query_as("select exists (select from offers where hold_id = $1)")
@@ -214,6 +215,7 @@ impl Waitlist {
             }
             Written::Before => {}
             Written::Gone => {
+                // Model: TakeOfferBack
                 match self.seats.release(party.event_id, held.hold, Asker::Owner(party.account_id)).await {
                     Ok(_) | Err(SeatsError::Gone) => {}
                     Err(error) => return Err(error.into()),
@@ -239,11 +241,13 @@ impl Waitlist {
         .await?;
         let mut ended = 0;
         for (hold, event, entry) in due {
+            // Model: LookAtOffer
             if self.seats.hold_of(event, hold).await?.is_some_and(|held| held.live) {
                 continue;
             }
             let lapsed = within(async {
                 let mut tx = self.pg.begin().await?;
+                // Model: LapseOffer
                 let lapsed = lapse(&mut tx, entry).await?;
                 proof::step(Step::LapseOffer, tx.commit()).await?;
                 Ok::<_, WaitlistError>(lapsed)

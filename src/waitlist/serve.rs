@@ -84,6 +84,7 @@ impl Waitlist {
         let mut offered = 0;
         for _ in 0..RESTARTS {
             // The news is read before the list is: whatever comes afterwards is a change.
+            // Model: ReadNews
             let news = self.seats.news(id).await?;
             if attention.knows(id, news) {
                 return Ok(offered);
@@ -148,6 +149,7 @@ impl Waitlist {
         within(async {
             let mut tx = self.pg.begin().await?;
             shut_the_door(&mut tx, event).await?;
+            // Model: ReadList
             let parties = sqlx::query_as(
                 "select id, event_id, account_id, quantity, section, category, max_price, tries, passed_over
                    from waitlist where event_id = $1 and state = 'waiting' order by place",
@@ -167,6 +169,7 @@ impl Waitlist {
             let mut tx = self.pg.begin().await?;
             shut_the_door(&mut tx, event).await?;
             sqlx::query(
+                // Model: AllServed
                 "update events set waits = false
                   where id = $1 and not exists (select from waitlist where event_id = $1 and state = 'waiting')",
             )
@@ -227,6 +230,7 @@ impl Waitlist {
         if offered == Offered::Over {
             // It was granted once and its time ran out before anybody wrote it down: the next try has another name.
             within(async {
+                // Model: NameAnother
                 sqlx::query("update waitlist set tries = tries + 1 where id = $1 and tries = $2 and state = 'waiting'")
                     .bind(party.id)
                     .bind(party.tries)

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::orders::OrdersError;
+use crate::stores::guards;
 use crate::stores::postgres::Outage;
 use crate::telemetry::Label;
 use crate::workers::wait;
@@ -246,6 +247,7 @@ impl fmt::Display for Report {
 /// Asks everything once.
 pub async fn run(app: &App) -> Result<Report, OrdersError> {
     let mut findings = ask_postgres(&app.pg).await?;
+    findings.push(ask_guards(&app.pg).await?);
     findings.push(ask_redis(app).await?);
     for finding in &findings {
         let breaches = i64::try_from(finding.breaches).unwrap_or(i64::MAX);
@@ -270,11 +272,24 @@ pub async fn ask_postgres(pg: &PgPool) -> Result<Vec<Finding>, Outage> {
     Ok(findings)
 }
 
+/// Constraints refuse what the questions above could only find afterwards.
+async fn ask_guards(pg: &PgPool) -> Result<Finding, Outage> {
+    Ok(Finding {
+        name: "guards_stand",
+        promise: "each constraint that keeps a promise is there and valid",
+        breaches: guards::fallen(pg).await?.len() as u64,
+    })
+}
+
 /// The live picture equals Postgres: seats that differ now and still differ when looked at again.
 async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
     let mut breaches = 0;
     for event in app.desk.events_on_sale().await? {
-        breaches += app.desk.drift(event.id).await?;
+        let drift = app.desk.drift(event.id).await?;
+        if drift > 0 {
+            tracing::error!(event.id = %event.id, seats = drift, "the picture of this event is not true");
+        }
+        breaches += drift;
     }
     Ok(Finding {
         name: "picture_is_true",
@@ -286,8 +301,9 @@ async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
 /// Audits once a period, and keeps the gauges of what waits for a person.
 pub(super) async fn repeat(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = run(&app).await {
-            tracing::debug!(%error, "audited next time");
+        match run(&app).await {
+            Ok(_) => app.metrics.came_through("audit"),
+            Err(error) => tracing::debug!(%error, "audited next time"),
         }
         wait(app.config.reconcile(), None, &stop).await;
     }

@@ -8,6 +8,7 @@ pub mod audit;
 mod hooks;
 mod mailer;
 mod pictures;
+pub mod recover;
 mod room;
 mod sweeper;
 mod tidy;
@@ -50,8 +51,11 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
         desk.call_off_cancelled_events().await
     }));
     loops.spawn(repeat("captured payments", desk.clone(), None, stop.clone(), |desk| async move {
-        // What was settled is not there again: the next walk is the timer's.
-        desk.reconcile_captures().await.map(|_| 0)
+        // What was settled is not there again: the next walk is the timer's, but one that was begun is gone on with.
+        desk.reconcile_captures().await.map(|walked| walked.unfinished.into())
+    }));
+    loops.spawn(repeat("given back", desk.clone(), None, stop.clone(), |desk| async move {
+        desk.reconcile_refunds().await.map(|walked| walked.unfinished.into())
     }));
     loops.spawn(accounts::learn(app.clone(), stop.clone()));
     loops.spawn(mailer::run(app.clone(), stop.clone()));
@@ -82,10 +86,12 @@ async fn repeat<S, W>(
     let mut pause = IDLE;
     while !stop.is_cancelled() {
         match next(desk.clone()).await {
-            Ok(0) => pause = IDLE,
-            Ok(_) => {
+            Ok(done) => {
                 pause = IDLE;
-                continue;
+                desk.came_through(name);
+                if done > 0 {
+                    continue;
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, worker = name, "a step failed; trying again");

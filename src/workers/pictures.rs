@@ -2,21 +2,33 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::catalog::Event;
 use crate::orders::OrdersError;
 use crate::workers::{LONGEST_PAUSE, wait};
 
 /// How often each event's readiness marker is looked at: a lost picture stays closed for about this long.
 const PERIOD: Duration = Duration::from_millis(400);
 
-/// Rebuilds events whose marker is gone, and compares all of them when Redis is not the server it was.
+/// Events looked at side by side: those of a shard that is away take their time to say so.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Which processes answered the last look: another Redis or another Postgres may have lost the last moments.
+#[derive(Default)]
+struct Servers {
+    redis: Option<String>,
+    postgres: Option<String>,
+}
+
+/// Rebuilds events whose marker is gone, and compares all of them when a store is not the server it was.
 pub async fn watch(app: App, stop: CancellationToken) {
-    let mut server = None;
+    let mut servers = Servers::default();
     let mut pause = PERIOD;
     while !stop.is_cancelled() {
-        match look(&app, &mut server).await {
+        match look(&app, &mut servers).await {
             Ok(()) => pause = PERIOD,
             Err(error) => {
                 tracing::warn!(%error, "pictures cannot be looked at; trying again");
@@ -27,18 +39,49 @@ pub async fn watch(app: App, stop: CancellationToken) {
     }
 }
 
-async fn look(app: &App, server: &mut Option<String>) -> Result<(), OrdersError> {
-    let now = app.engine.server().await?;
-    // Another process answers: it may have lost the last moments even when the marker lived.
-    let changed = server.as_ref().is_some_and(|before| *before != now);
-    for event in app.desk.events_on_sale().await? {
-        if app.engine.epoch(event.id).await? != Some(event.epoch) {
-            app.desk.rebuild(event.id).await?;
-        } else if changed {
-            app.desk.reconcile_picture(event.id).await?;
+async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
+    let now =
+        Servers { redis: Some(app.engine.server().await?), postgres: Some(app.desk.postgres_since().await?) };
+    let other = |before: &Option<String>, now: &Option<String>| before.is_some() && before != now;
+    let changed = other(&servers.redis, &now.redis) || other(&servers.postgres, &now.postgres);
+    if changed {
+        tracing::info!("a store was restarted or replaced: pictures are compared");
+    }
+    if changed || servers.redis.is_none() {
+        // Before anything is built from a store that may have lost something.
+        app.desk.ask_witness().await?;
+    }
+    // Model: ReadWaits
+    let events = app.desk.events_on_sale().await?;
+    let mut failed = None;
+    for some in events.chunks(SIDE_BY_SIDE) {
+        // One event that cannot be rebuilt must not keep the others closed; nor a part of a Cluster that is away.
+        for (event, looked) in
+            some.iter().zip(join_all(some.iter().map(|event| look_at(app, event, changed))).await)
+        {
+            if let Err(error) = looked {
+                tracing::warn!(%error, event.id = %event.id, "a picture waits for the next look");
+                failed = Some(error);
+            }
         }
     }
-    *server = Some(now);
+    if let Some(error) = failed {
+        // What has not been compared yet is compared next time.
+        return Err(error);
+    }
+    *servers = now;
+    Ok(())
+}
+
+async fn look_at(app: &App, event: &Event, changed: bool) -> Result<(), OrdersError> {
+    if app.engine.epoch(event.id).await? != Some(event.epoch) {
+        app.desk.rebuild(event.id).await?;
+    } else if changed {
+        app.desk.reconcile_picture(event.id).await?;
+    }
+    if let Err(error) = app.waitlist.agree(event).await {
+        tracing::debug!(%error, event.id = %event.id, "a waiting list is compared again next time");
+    }
     Ok(())
 }
 
@@ -48,12 +91,19 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         wait(period, None, &stop).await;
         let begun = Instant::now();
+        if let Err(error) = bear_witness(&app).await {
+            tracing::debug!(%error, "the witness is asked again next time");
+        }
         let Ok(events) = app.desk.events_on_sale().await else { continue };
+        let mut all = true;
         for event in events {
             match app.desk.reconcile_picture(event.id).await {
                 Ok(0) => {}
                 Ok(seats) => tracing::warn!(event.id = %event.id, seats, "the picture had drifted"),
-                Err(error) => tracing::debug!(%error, event.id = %event.id, "compared again next time"),
+                Err(error) => {
+                    all = false;
+                    tracing::debug!(%error, event.id = %event.id, "compared again next time");
+                }
             }
             if let Err(error) = app.waitlist.give_back_unwritten(&event).await {
                 tracing::debug!(%error, event.id = %event.id, "its offers are looked at next time");
@@ -62,6 +112,15 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
                 return;
             }
         }
+        if all {
+            app.metrics.came_through("pictures");
+        }
         tracing::debug!(duration_ms = begun.elapsed().as_millis(), "pictures compared");
     }
+}
+
+/// Asked before it is raised: raising it would hide what was lost.
+async fn bear_witness(app: &App) -> Result<(), OrdersError> {
+    app.desk.ask_witness().await?;
+    app.desk.raise_witness().await
 }

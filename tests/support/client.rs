@@ -21,10 +21,15 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(response: reqwest::Response) -> Self {
+        Self::whole(response).await.expect("a whole body")
+    }
+
+    /// Nothing when the connection broke half way.
+    pub async fn whole(response: reqwest::Response) -> Option<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a whole body");
+        let text = response.text().await.ok()?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Self { status, headers, body }
+        Some(Self { status, headers, body })
     }
 
     /// The body of an answer that must have this status.
@@ -56,7 +61,11 @@ impl Client {
 
     /// The same person at another node.
     pub fn at(&self, node: &super::Node) -> Self {
-        Self { base: node.url.clone(), ..self.clone() }
+        self.at_url(&node.url)
+    }
+
+    pub fn at_url(&self, url: &str) -> Self {
+        Self { base: url.to_owned(), ..self.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -111,6 +111,8 @@ impl Holdfast {
         config.stripe_creates_per_second = 1000;
         // A test's customers are many and quick, and all of them are this machine. Limits have tests of their own.
         config.rate_limits = "off".parse().expect("a setting");
+        // Nobody stands before a test's nodes.
+        config.drain_seconds = 0;
         change(&mut config);
 
         let node = Node::start(config.clone(), listener).await;
@@ -153,8 +155,14 @@ impl Holdfast {
 
     /// The node dies in the middle of whatever it does, and another starts in its place.
     pub async fn dies_and_comes_back(&mut self) {
+        self.while_it_is_down(async |_| {}).await;
+    }
+
+    /// The node dies, something happens to what it stands on, and another starts in its place.
+    pub async fn while_it_is_down(&mut self, what: impl AsyncFnOnce(&Stack)) {
         self.node.served.abort();
         let _ = (&mut self.node.served).await;
+        what(&self.stack).await;
         let listener = super::eventually("the port is free again", async || {
             TcpListener::bind(self.config.listen_addr).await.ok()
         })
@@ -221,9 +229,14 @@ impl Holdfast {
     /// An event that is on sale.
     pub async fn event(&self, form: Value) -> EventId {
         let form: NewEvent = serde_json::from_value(form).expect("a form");
-        let event = self.app().catalog.create(EventId::new(), self.organiser, form).await.expect("an event");
-        self.app().desk.open(event.id).await.expect("it opens");
-        event.id
+        let event = EventId::new();
+        // A busy machine may take longer than a customer would wait: the same id again is the same event.
+        super::eventually("an event", async || {
+            self.app().catalog.create(event, self.organiser, form.clone()).await.ok()
+        })
+        .await;
+        super::eventually("it opens", async || self.app().desk.open(event).await.ok()).await;
+        event
     }
 
     /// Four rows of eight seats at 48.00 euros.
@@ -245,27 +258,57 @@ impl Holdfast {
         (text(&self.config.database_url), text(&self.config.redis_url))
     }
 
+    /// What a process of its own needs to serve this house.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let (database, redis) = self.addresses();
+        vec![
+            ("DATABASE_URL", database),
+            ("REDIS_URL", redis),
+            ("JWT_SECRET", JWT_SECRET.to_owned()),
+            ("STRIPE_SECRET_KEY", STRIPE_KEY.to_owned()),
+            ("STRIPE_PUBLISHABLE_KEY", PUBLISHABLE_KEY.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+            ("STRIPE_API_URL", self.sandbox.url()),
+            ("RATE_LIMITS", "off".to_owned()),
+            ("RECONCILE_SECONDS", self.config.reconcile_seconds.to_string()),
+        ]
+    }
+
     pub(super) fn stripe_key(&self) -> String {
         self.config.stripe_secret_key.as_ref().expect("a key").expose_secret().to_owned()
     }
 
+    pub fn database_name(&self) -> String {
+        let (url, _) = self.addresses();
+        url.split('/').nth(3).and_then(|rest| rest.split('?').next()).expect("a name").to_owned()
+    }
+
     /// A copy of this house's database, to do harm to.
     pub async fn in_a_copy_of_the_database(&self, harm: impl AsyncFnOnce(sqlx::PgPool)) {
-        let url = self.config.database_url.as_ref().expect("a database").expose_secret();
-        let name = url.split('/').nth(3).and_then(|rest| rest.split('?').next()).expect("a name");
+        let name = self.database_name();
         let copy = format!("{name}_copy_{}", uuid::Uuid::new_v4().simple());
         // A database is copied while nobody is connected: its workers lose a connection and come back.
         super::eventually("the database is copied", async || {
             sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1")
-                .bind(name)
+                .bind(&name)
                 .execute(&self.maintenance())
                 .await
                 .expect("connections end");
-            self.stack.create_database(&copy, Some(name)).await.ok()
+            self.stack.create_database(&copy, Some(&name)).await.ok()
         })
         .await;
         let pg = holdfast::stores::postgres::pool(&self.stack.database_url(&copy), 2).expect("an address");
         harm(pg).await;
+    }
+
+    /// This house's database as its owner, who may do the harm that no node can.
+    pub fn owner(&self) -> sqlx::PgPool {
+        holdfast::stores::postgres::pool(&self.owner_url(), 2).expect("an address")
+    }
+
+    /// Where its owner finds it.
+    pub fn owner_url(&self) -> String {
+        self.stack.database_url(&self.database_name())
     }
 
     fn maintenance(&self) -> sqlx::PgPool {

@@ -131,7 +131,7 @@ impl Holdfast {
                 "select (select count(*) from payments p join orders o
                             on o.event_id = p.event_id and o.id = p.order_id
                           where p.payment_intent = $1 and o.state = 'confirmed'),
-                        (select count(*) from parked_payments where payment_intent = $1)
+                        (select count(*) from parked_payments where payment_intent = $1 and resolved_at is null)
                         + (select count(*) from refunds where payment_intent = $1 and state = 'failed')",
             )
             .bind(id)

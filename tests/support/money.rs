@@ -33,6 +33,12 @@ impl Holdfast {
         self.faults(json!({ "calls": [{ "on": endpoint, "how": "reset", "when": "after" }] })).await;
     }
 
+    /// Calls of this kind take effect, and neither their answers nor any webhook arrives.
+    pub async fn stripe_is_not_heard(&self, endpoint: &str) {
+        let calls = json!([{ "on": endpoint, "how": "reset", "when": "after" }]);
+        self.faults(json!({ "calls": calls, "webhooks": { "drop": true } })).await;
+    }
+
     /// Every call takes this long.
     pub async fn stripe_is_slow(&self, milliseconds: u64) {
         self.faults(json!({ "delay_ms": milliseconds })).await;
@@ -45,6 +51,10 @@ impl Holdfast {
 
     pub async fn webhooks_are_lost(&self) {
         self.faults(json!({ "webhooks": { "drop": true } })).await;
+    }
+
+    pub async fn refunds_are_pending_and_webhooks_lost(&self) {
+        self.faults(json!({ "refunds": "pending", "webhooks": { "drop": true } })).await;
     }
 
     pub async fn refunds_are_pending(&self) {
@@ -103,6 +113,12 @@ impl Holdfast {
         }
     }
 
+    /// Somebody gives all of it back at Stripe's own dashboard.
+    pub async fn gives_back_at_stripe(&self, order: &Value) {
+        let intent = self.intent_id(order).await;
+        self.stripe().post_form("/v1/refunds", &[("payment_intent", &intent)]).await.expect(200);
+    }
+
     /// The customer is charged another amount than the order's.
     pub async fn captures(&self, order: &Value, amount: i64) {
         let intent = self.intent_id(order).await;
@@ -112,6 +128,40 @@ impl Holdfast {
             .await
             .expect(200);
         self.pay(order, super::journeys::GOOD_CARD).await.expect(200);
+    }
+
+    /// Another PaymentIntent that names the order, which nobody of us has made, is paid: its id.
+    pub async fn pays_by_another_intent(&self, order: &Value) -> Value {
+        let (stripe, amount) = (self.stripe(), order["amount"].to_string());
+        let currency = order["currency"].as_str().expect("a currency");
+        let form = [
+            ("amount", amount.as_str()),
+            ("currency", currency),
+            ("payment_method_types[0]", "card"),
+            ("metadata[order_id]", id(order)),
+        ];
+        let intent = stripe.post_form("/v1/payment_intents", &form).await.expect(200);
+        let path = format!("/v1/payment_intents/{}/confirm", id(&intent));
+        stripe.post_form(&path, &[("payment_method", super::journeys::GOOD_CARD)]).await.expect(200);
+        intent["id"].clone()
+    }
+
+    /// What came of the news that this PaymentIntent has succeeded: the state of its order, or what stood against it.
+    pub async fn comes_of(&self, intent: &Value) -> String {
+        eventually("the payment is thought about", async || {
+            sqlx::query_as(
+                "select outcome from stripe_events
+                  where object_id = $1 and type = 'payment_intent.succeeded'
+                    and (done_at is not null or outcome like 'order %')   -- else something was away for a moment
+                  limit 1",
+            )
+            .bind(intent.as_str().expect("the order can be paid"))
+            .fetch_optional(&self.app().pg)
+            .await
+            .expect("a query")
+            .map(|(outcome,): (String,)| outcome)
+        })
+        .await
     }
 
     /// The order ends here without Stripe being told, as after a database was restored from yesterday: its
@@ -145,7 +195,7 @@ impl Holdfast {
 
     /// Postgres forgets the order, as after a failover to a standby that had not heard of it.
     pub async fn loses_all_trace_of(&self, order: &Value) {
-        let mut tx = self.app().pg.begin().await.expect("a transaction");
+        let mut tx = self.owner().begin().await.expect("a transaction");
         for statement in [
             "delete from outbox where order_id = $1::uuid",
             "delete from order_log where order_id = $1::uuid",

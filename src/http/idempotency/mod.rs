@@ -24,6 +24,7 @@ pub use self::key::{HEADER, IdempotencyKey};
 use super::allowance::{Allowance, Memory};
 use super::extract::Identity;
 use super::problem::{Code, Problem};
+use crate::ids::EventId;
 use crate::proof::{self, Step};
 use crate::seal::Seal;
 use crate::stores::postgres::Outage;
@@ -33,6 +34,8 @@ use crate::stores::redis::Redis;
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
     scope: Scope,
+    /// The event that the call is about, where it is about one.
+    event: Option<EventId>,
     key: IdempotencyKey,
     fingerprint: Vec<u8>,
     /// Names this run, so that it lets go of its own lock only.
@@ -197,7 +200,8 @@ async fn once_only(once: Once, request: Request, next: Next) -> Result<Response,
     let body = whole(body).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let fingerprint = once.seal.fingerprint(&[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
-    let claim = Claim { scope, key, fingerprint, runner: Uuid::now_v7(), fresh: Uuid::now_v7() };
+    let event = event_in(parts.uri.path());
+    let claim = Claim { scope, event, key, fingerprint, runner: Uuid::now_v7(), fresh: Uuid::now_v7() };
 
     // Made before asking: an unanswered `begin` may have taken the key.
     let run = Run { once: once.clone(), memory, claim: Some(claim.clone()) };
@@ -238,6 +242,10 @@ fn scope_of(request: &Request) -> Option<Scope> {
         Some(Identity::Known(caller)) => Some(Scope::account(caller.id)),
         _ => None,
     }
+}
+
+fn event_in(path: &str) -> Option<EventId> {
+    path.strip_prefix("/v1/events/")?.split('/').next()?.parse().ok()
 }
 
 /// The request arrived whole before, and a mutating call's answer is made in one piece: this never waits.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Begun, Claim, Kept, StoreError};
 use crate::proof::{self, Bug, Step};
+use crate::seal::same;
 use crate::stores::postgres::within;
 
 #[derive(sqlx::FromRow)]
@@ -22,7 +23,8 @@ pub(super) async fn begin(pool: &PgPool, claim: &Claim) -> Result<Begun, StoreEr
         }
         // Between the two statements the row may have been forgotten; the caller's repeat will find that out.
         let Some(earlier) = read(pool, claim).await? else { return Ok(Begun::StillRunning) };
-        Ok(if earlier.fingerprint != claim.fingerprint && !proof::planted(Bug::OtherBodyAnswered) {
+        let is_other = !same(&earlier.fingerprint, &claim.fingerprint);
+        Ok(if is_other && !proof::planted(Bug::OtherBodyAnswered) {
             Begun::Reused
         } else if let Some(sealed) = earlier.answer {
             Begun::Answered(Kept { resource: earlier.resource_id, sealed })

@@ -1,6 +1,7 @@
 //! Remembered calls in Redis, for holds: a stampede's repeats never reach Postgres.
 //!
-//! Should Redis forget, the holds these calls made are forgotten with it.
+//! Should Redis forget, the holds these calls made are forgotten with it. A key is remembered for an event: used at another
+//! one, it is another key.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,9 +10,11 @@ use redis::Script;
 use uuid::Uuid;
 
 use super::{Begun, Claim, Kept, StoreError};
+use crate::proof;
 use crate::stores::redis::Redis;
 
-static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../../lua/once_begin.lua")));
+static BEGIN: LazyLock<Script> =
+    LazyLock::new(|| Script::new(proof::script(include_str!("../../../lua/once_begin.lua"))));
 static KEEP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../../../lua/once_keep.lua")));
 
 /// How long one run may take before a repeat may start another: longer than any route's time.
@@ -19,8 +22,10 @@ const RUN: Duration = Duration::from_secs(30);
 /// How long an answer is kept.
 const DAY: Duration = Duration::from_hours(24);
 
+/// On a Cluster it lies with its event, so that the hold and the memory of it are there, away and lost together.
 fn record(claim: &Claim) -> String {
-    format!("once:{}:{}", claim.scope.as_str(), claim.key.digest())
+    let event = claim.event.map(|event| event.to_string()).unwrap_or_default();
+    format!("once:{{{event}}}:{}:{}", claim.scope.as_str(), claim.key.digest())
 }
 
 pub(super) async fn begin(redis: &Redis, claim: &Claim) -> Result<Begun, StoreError> {

@@ -19,7 +19,7 @@ const WEBHOOK_SECRET: &str = "whsec_a_stand_signs_with_this_one";
 const STRIPE_KEY: &str = "sk_test_of_the_stand";
 const PUBLISHABLE_KEY: &str = "pk_test_of_the_stand";
 /// The longest that anything may take once nothing is wrong any more, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct House {
@@ -88,6 +88,8 @@ impl House {
             .with("RATE_LIMITS", "off")
             .with("RECONCILE_SECONDS", 2)
             .with("SHUTDOWN_SECONDS", 10)
+            // Nobody who sends customers looks at readiness here.
+            .with("DRAIN_SECONDS", 0)
             .with("LOG_FORMAT", "json");
         Self {
             name: name.to_owned(),

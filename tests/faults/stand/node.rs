@@ -14,20 +14,14 @@ use super::{Folder, ports};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a node is told, by the names of its environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeSettings(BTreeMap<String, String>);
 
 impl NodeSettings {
     /// What every node needs; `secrets` and addresses are added by whoever knows them.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.0.insert(name.to_owned(), value.to_string());
-        self
-    }
-
-    #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
-        self.0.remove(name);
         self
     }
 

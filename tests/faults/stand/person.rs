@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// How long one request may take before its answer is taken for lost.
 const ANSWER: Duration = Duration::from_secs(12);
 /// How long somebody insists.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The nodes that people know of.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Postgres with a standby that has every acknowledged commit, and the one address that leads to whoever is primary.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -96,7 +96,7 @@ impl Database {
         let mut all = Self { servers: vec![], primary: 0, wire, programs, folder, migrated: OnceCell::new() };
         let server = all.new_server();
         all.run(
-            all.programs.initdb.clone(),
+            &all.programs.initdb.clone(),
             &[
                 "-D",
                 server.data.to_str().expect("a plain name"),
@@ -137,9 +137,9 @@ impl Database {
     }
 
     /// Runs one of Postgres' own programs to its end, as the user whose data it is.
-    fn run(&self, program: PathBuf, args: &[&str]) {
+    fn run(&self, program: &Path, args: &[&str]) {
         use std::os::unix::process::CommandExt as _;
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.make("work"));
         if let Some(who) = unprivileged() {
             command.uid(who.uid).gid(who.gid);
@@ -157,7 +157,7 @@ impl Database {
         );
         let data = standby.data.to_str().expect("a plain name").to_owned();
         let program = self.programs.postgres.with_file_name("pg_basebackup");
-        self.run(program, &["-d", &primary, "-D", &data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        self.run(&program, &["-d", &primary, "-D", &data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         standby.start(&self.programs).await;
         self.servers.push(standby);
         let began = Instant::now();
@@ -215,6 +215,11 @@ impl Database {
         Proxy::to(self.address(self.primary)).await
     }
 
+    /// Whether somebody follows who could take over.
+    pub fn has_standby(&self) -> bool {
+        self.primary + 1 < self.servers.len()
+    }
+
     pub fn primary_address(&self) -> SocketAddr {
         self.address(self.primary)
     }
@@ -247,12 +252,13 @@ impl Database {
         self.servers[self.primary].start(&self.programs).await;
     }
 
-    pub fn kill_primary(&mut self) {
-        self.servers[self.primary].kill();
-    }
-
-    pub async fn restart_primary(&mut self) {
-        self.servers[self.primary].start(&self.programs).await;
+    /// The primary's disk takes nothing more: nothing is written to any file, until it is started anew.
+    pub fn fill_the_disk(&self) {
+        // As the user whose processes these are, which not every root may do. New backends have it from their parent.
+        for pid in self.servers[self.primary].process.family() {
+            let pid = pid.as_raw_nonzero().to_string();
+            self.run(Path::new("prlimit"), &["--pid", &pid, "--fsize=0"]);
+        }
     }
 
     pub fn freeze_primary(&self) {

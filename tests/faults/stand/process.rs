@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use holdfast::local::server::{RunAs, Server};
-use rustix::process::{Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Who servers run as when we are root: Postgres refuses to be.
 pub fn unprivileged() -> Option<RunAs> {
@@ -64,6 +64,16 @@ impl Process {
         if let Some(pid) = self.running.as_ref().and_then(Server::pid) {
             let _ = kill_process_group(pid, signal);
         }
+    }
+
+    /// It and its children, while it runs.
+    pub fn family(&self) -> Vec<Pid> {
+        let Some(own) = self.running.as_ref().and_then(Server::pid) else { return vec![] };
+        let number = own.as_raw_nonzero().to_string();
+        let children = std::fs::read_to_string(format!("/proc/{number}/task/{number}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        [own].into_iter().chain(children).collect()
     }
 
     /// Whether every thread of it stands still, by a step that froze it or by us.

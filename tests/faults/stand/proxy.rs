@@ -180,8 +180,7 @@ async fn pump(
     answers: bool,
 ) -> Result<(), Ended> {
     let mut piece = vec![0; 16 * 1024];
-    loop {
-        let Ok(read @ 1..) = from.read(&mut piece).await else { break };
+    while let Ok(read @ 1..) = from.read(&mut piece).await {
         let now = match weather.wait_for(|weather| !weather.silent || weather.cut).await {
             Ok(now) => *now,
             Err(_) => return Err(Ended),

@@ -14,7 +14,7 @@ use super::proxy::Proxy;
 use super::{Folder, Topology, ports};
 
 /// The longest that a shape may take to form, or to be whole again, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long a Cluster's node is silent before the others give it up.
 const NODE_TIMEOUT_MS: &str = "1500";
 
@@ -33,7 +33,7 @@ pub struct Instance {
 pub struct Memory {
     pub topology: Topology,
     pub instances: Vec<Instance>,
-    sentinels: Vec<Instance>,
+    pub(super) sentinels: Vec<Instance>,
     folder: Folder,
 }
 
@@ -50,6 +50,10 @@ impl Instance {
         all.extend(args.iter().cloned());
         let process = Process::new(folder.path(&format!("{name}.log")), Signal::TERM);
         Self { name: name.to_owned(), port, wire, process, args: all }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     /// As whoever reaches it without passing the wire.
@@ -103,7 +107,7 @@ impl Instance {
         command.query_async(&mut connection).await.ok()
     }
 
-    async fn info(&self, section: &str, field: &str) -> Option<String> {
+    pub(super) async fn info(&self, section: &str, field: &str) -> Option<String> {
         let page: String = self.ask(&["INFO", section]).await?;
         page.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(|v| v.trim().to_owned()))
     }
@@ -142,14 +146,14 @@ impl Memory {
             let mut instance = Instance::new(&self.folder, name, &args).await;
             let announced = instance.wire.port().to_string();
             instance.args.extend(words(&["--replica-announce-port", &announced]));
+            // A restart joins as whatever Sentinel makes of it; only the first start knows better.
+            let plain = instance.args.clone();
             if let Some(master) = self.instances.first() {
                 let port = master.wire.port().to_string();
                 instance.args.extend(words(&["--replicaof", "127.0.0.1", &port]));
             }
             instance.start().await;
-            // A restart joins as whatever Sentinel makes of it.
-            instance.args.retain(|word| word != "--replicaof");
-            instance.args.dedup();
+            instance.args = plain;
             self.instances.push(instance);
         }
         let master = self.instances[0].wire.port();
@@ -232,9 +236,9 @@ impl Memory {
         }
     }
 
-    /// The same for somebody whose wire must not suffer with the others': an address of a Redis alone.
-    pub fn own_wire_url(&self, wire: SocketAddr, database: u32) -> String {
-        format!("redis://{wire}/{database}")
+    /// Another wire to a Redis that is alone.
+    pub async fn another_wire(&self) -> Proxy {
+        Proxy::to(SocketAddr::from(([127, 0, 0, 1], self.instances[0].port))).await
     }
 
     pub async fn masters(&mut self) -> Vec<usize> {
@@ -245,16 +249,6 @@ impl Memory {
             }
         }
         masters
-    }
-
-    pub async fn replicas(&mut self) -> Vec<usize> {
-        let mut replicas = Vec::new();
-        for at in 0..self.instances.len() {
-            if self.instances[at].runs() && !self.instances[at].is_master().await {
-                replicas.push(at);
-            }
-        }
-        replicas
     }
 
     /// Everything runs, every wire is fair, and whoever should follow does: then this shape can lose one again.

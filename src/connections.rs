@@ -1,0 +1,193 @@
+//! The connections of a node: how many there may be, and how long one may be kept without anything moving on it.
+//!
+//! Whoever writes a request's head letter by letter, keeps a connection and says nothing, or asks and never reads the answer
+//! costs us memory and a descriptor and pays nothing. Each of these ends here; a body that never ends is `http::intake`'s.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use crate::config::Config;
+use crate::telemetry::Metrics;
+
+/// When three quarters of the connections are taken, new ones have only so long to say what they want.
+const HURRIED: Duration = Duration::from_secs(5);
+/// After a failed `accept`, which fails again at once while descriptors are short.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What connections may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub connections: usize,
+    /// For the head of a request, between two requests, and for anything of an answer to be taken.
+    pub patience: Duration,
+}
+
+impl Bounds {
+    /// What the settings say, as far as the system lets us: each connection is an open file, and so is much else.
+    pub fn of(config: &Config) -> Self {
+        const FOR_ALL_ELSE: u64 = 256;
+        let files = may_open().saturating_sub(FOR_ALL_ELSE).max(FOR_ALL_ELSE);
+        let connections =
+            usize::try_from(u64::from(config.connections).min(files)).unwrap_or(usize::MAX >> 3);
+        Self { connections, patience: Duration::from_secs(config.connection_seconds.into()) }
+    }
+}
+
+/// How many files this process may have open, after it has asked for as many as it may ask for.
+fn may_open() -> u64 {
+    let now = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: now.maximum, ..now };
+    let most = if setrlimit(Resource::Nofile, wanted).is_ok() { now.maximum } else { now.current };
+    most.unwrap_or(u64::MAX)
+}
+
+/// Serves until `stop`; then takes no more connections, and ends when those that are open have been answered.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    let free = Arc::new(Semaphore::new(bounds.connections));
+    let open = TaskTracker::new();
+    loop {
+        // Beyond the most, callers wait in the backlog: nothing of ours is spent on them.
+        let next = async {
+            let place = Arc::clone(&free).acquire_owned().await.ok()?;
+            Some((listener.accept().await, place))
+        };
+        let (accepted, place) = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(next) = next => next,
+            else => break,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(cause) => {
+                tracing::debug!(%cause, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let is_crowded = free.available_permits() < bounds.connections / 4;
+        let patience = if is_crowded { bounds.patience.min(HURRIED) } else { bounds.patience };
+        let (router, metrics, stop) = (router.clone(), metrics.clone(), stop.clone());
+        open.spawn(async move {
+            metrics.connections.inc();
+            talk(stream, from, router, Bounds { patience, ..bounds }, stop).await;
+            metrics.connections.dec();
+            drop(place);
+        });
+    }
+    drop(listener);
+    open.close();
+    open.wait().await;
+}
+
+async fn talk(stream: TcpStream, from: SocketAddr, router: Router, bounds: Bounds, stop: CancellationToken) {
+    // Messages of a live stream are small, and must not wait for each other. Without it they are only later.
+    let _ = stream.set_nodelay(true);
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        request.map(Body::new)
+    });
+    let service = service.map_err(|never: Infallible| match never {});
+    let stream = TokioIo::new(Patient { stream, patience: bounds.patience, waits: None });
+    let mut http = http1::Builder::new();
+    // Between two requests, too: a connection on which nothing is asked waits for a head.
+    http.timer(TokioTimer::new()).header_read_timeout(bounds.patience);
+    let mut talk = std::pin::pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
+    let ended = tokio::select! {
+        ended = &mut talk => ended,
+        () = stop.cancelled() => {
+            talk.as_mut().graceful_shutdown();
+            talk.await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "a connection ended early");
+    }
+}
+
+/// A stream whose other side must take what is written, within some patience for each piece of it.
+struct Patient {
+    stream: TcpStream,
+    patience: Duration,
+    /// Since something could not be written.
+    waits: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    /// Passes on what a write came to, and fails it when it has waited for too long.
+    fn unless_late<T>(&mut self, wrote: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if wrote.is_ready() {
+            self.waits = None;
+            return wrote;
+        }
+        let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + self.patience));
+        let waits = self.waits.get_or_insert_with(deadline);
+        waits.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_late(wrote, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.unless_late(wrote, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wrote = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unless_late(wrote, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wrote = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.unless_late(wrote, cx)
+    }
+}

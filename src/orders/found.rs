@@ -1,0 +1,90 @@
+//! Settling what was found by asking, rather than told by a webhook: the order may be earlier in its life than Stripe's truth,
+//! as after a backup was restored. So refunds are looked at as well.
+
+use crate::ids::OrderId;
+use crate::orders::error::OrdersError;
+use crate::orders::log::{self, Because};
+use crate::orders::parked::given_back;
+use crate::orders::settle::{give_up, own_payment, record_capture};
+use crate::orders::state::OrderState;
+use crate::orders::{Desk, effects};
+use crate::payments::{Intent, IntentStatus, Refund};
+use crate::stores::postgres::within;
+
+impl Desk {
+    /// Brings the order of this PaymentIntent to where Stripe's word puts it, with all that was given back since.
+    ///
+    /// Money that has gone back buys nothing: such an order ends, and is not confirmed first.
+    pub(super) async fn settle_found(
+        &self,
+        intent: &Intent,
+        because: &Because,
+    ) -> Result<OrderState, OrdersError> {
+        if intent.status != IntentStatus::Succeeded {
+            return self.settle(intent, because).await;
+        }
+        let order = self.order_of_intent(intent).await?.ok_or(OrdersError::NotFound)?;
+        self.settle_paid(order, intent, because).await
+    }
+
+    /// The same of a payment that succeeded, and whose order is known.
+    pub(super) async fn settle_paid(
+        &self,
+        order: OrderId,
+        intent: &Intent,
+        because: &Because,
+    ) -> Result<OrderState, OrdersError> {
+        let refunds = self.payments.refunds_of(&intent.id).await?;
+        if given_back(&refunds) >= intent.amount_received {
+            self.end_given_back(order, intent, because).await?;
+        } else {
+            self.paid(order, intent, because).await?;
+        }
+        for refund in &refunds {
+            self.adopt_refund(refund).await?;
+        }
+        self.state_of(order).await
+    }
+
+    pub(super) async fn is_given_back(&self, intent: &Intent) -> Result<bool, OrdersError> {
+        Ok(given_back(&self.payments.refunds_of(&intent.id).await?) >= intent.amount_received)
+    }
+
+    /// Whether Postgres has this refund, as it stands.
+    pub(super) async fn is_recorded(&self, refund: &Refund) -> Result<bool, OrdersError> {
+        within(async {
+            let (known,): (bool,) =
+                sqlx::query_as("select exists (select from refunds where stripe_refund = $1 and state = $2)")
+                    .bind(&refund.id)
+                    .bind(refund.status.recorded_as())
+                    .fetch_one(&self.pg)
+                    .await?;
+            Ok(known)
+        })
+        .await
+    }
+
+    /// Ends an order whose money came and has gone back again, before anything was sold for it. Its refunds are recorded
+    /// afterwards, and end it for good. One that is sold is left to them.
+    async fn end_given_back(
+        &self,
+        order: OrderId,
+        intent: &Intent,
+        because: &Because,
+    ) -> Result<(), OrdersError> {
+        within(async {
+            let mut tx = self.pg.begin().await?;
+            let mut locked = log::lock(&mut tx, order).await?;
+            if own_payment(&mut tx, &locked, intent).await? {
+                if locked.state != OrderState::Confirmed {
+                    give_up(&mut tx, &mut locked, "given_back_at_stripe", because).await?;
+                    effects::owe(&mut tx, locked.event_id, effects::Effect::Show(order)).await?;
+                }
+                record_capture(&mut tx, &locked, intent).await?;
+                tx.commit().await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}

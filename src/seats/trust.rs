@@ -1,0 +1,81 @@
+//! Whether a picture that is there can be trusted: its epoch, its rules, what is left of its keys, and the number that
+//! tells whether Redis or Postgres has lost something.
+
+use super::keys::Keys;
+use super::operate::Rules;
+use super::planes::Planes;
+use super::{Engine, SeatsError};
+use crate::ids::EventId;
+
+impl Engine {
+    /// The epoch of the event's picture, and of one that is being loaded or was left half loaded.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn epochs(&self, event: EventId) -> Result<(Option<i32>, Option<i32>), SeatsError> {
+        let mut ask = redis::cmd("HMGET");
+        ask.arg(Keys::of(event).meta()).arg("epoch").arg("loading");
+        Ok(self.redis.read(&ask).await?)
+    }
+
+    /// Whether the scripts go by these rules. What is not the event's own is left out: who listens is switched elsewhere, and
+    /// a hold's length may be a setting, which nodes are given one after the other.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn has_rules(&self, event: EventId, rules: &Rules) -> Result<bool, SeatsError> {
+        let fields = self.fields(rules);
+        let own = fields
+            .iter()
+            .filter(|(name, _)| *name != "hooks" && (*name != "hold" || rules.hold_ms.is_some()));
+        let (names, wanted): (Vec<&str>, Vec<&str>) =
+            own.map(|(name, value)| (*name, value.as_str())).unzip();
+        let mut ask = redis::cmd("HMGET");
+        ask.arg(Keys::of(event).meta()).arg(names);
+        let known: Vec<Option<String>> = self.redis.read(&ask).await?;
+        Ok(known.iter().map(|value| value.as_deref().unwrap_or_default()).eq(wanted))
+    }
+
+    /// Whether a key is gone that a picture with seats in customers' hands must have, though the marker lived. Redis loses
+    /// whole keys, so one look at each is enough: aisles are in two planes whatever is sold, and somebody has each such seat.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn has_holes(
+        &self,
+        event: EventId,
+        planes: &Planes,
+        aisles: &[u8],
+        has_owners: bool,
+    ) -> Result<bool, SeatsError> {
+        let covers = |plane: &[u8]| {
+            plane.len() >= aisles.len()
+                && plane.iter().zip(aisles).all(|(bits, aisle)| bits & aisle == *aisle)
+        };
+        if !covers(&planes.taken) || !covers(&planes.sold) {
+            return Ok(true);
+        }
+        if !has_owners {
+            return Ok(false);
+        }
+        let [_, _, _, _, _, _, owners, ..] = Keys::of(event).shared();
+        let there: bool = self.redis.read(redis::cmd("EXISTS").arg(owners)).await?;
+        Ok(!there)
+    }
+
+    /// The number that the event's picture was last told; `None` when it never was.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn witness(&self, event: EventId) -> Result<Option<i64>, SeatsError> {
+        Ok(self.redis.read(redis::cmd("GET").arg(Keys::of(event).witness())).await?)
+    }
+
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn tell_witness(&self, event: EventId, number: i64) -> Result<(), SeatsError> {
+        let mut tell = redis::cmd("SET");
+        // Safe to repeat, as reads are: the same number again changes nothing.
+        Ok(self.redis.read(tell.arg(Keys::of(event).witness()).arg(number)).await?)
+    }
+}

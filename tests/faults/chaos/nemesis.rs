@@ -1,0 +1,321 @@
+//! Makes the planned trouble, and ends it.
+
+use std::time::{Duration, Instant};
+
+use holdfast::proof::{self, Fate, Side, Step, Stop};
+use holdfast::sandbox::{CallFault, Endpoint, Faults, How, RefundMode, ReleaseOrder, WebhookFaults, When};
+use sqlx::{Connection as _, PgConnection};
+
+use super::dice::Dice;
+use super::storm::{Storm, Wire};
+use super::trouble::{Planned, Trouble};
+use crate::stand::{Topology, Weather};
+
+/// What is to be undone, and when.
+struct Undo {
+    at: Instant,
+    what: Undoing,
+}
+
+enum Undoing {
+    StartNode(usize),
+    WakeNode(usize),
+    FairWire(usize, Wire),
+    FairRedis(usize),
+    StartRedis(usize),
+    WakeRedis(usize),
+    RoomInRedis,
+    WakePostgres,
+    CalmStripe,
+    Front,
+}
+
+impl Storm {
+    /// Does everything in the plan at its time, and undoes each when it has lasted.
+    pub async fn makes_trouble(&mut self, plan: &[Planned], began: Instant, ends: Instant) {
+        let mut undo: Vec<Undo> = Vec::new();
+        let mut next = plan.iter().peekable();
+        while Instant::now() < ends {
+            let now = Instant::now();
+            if let Some(planned) = next.next_if(|planned| began + planned.at <= now) {
+                self.tally.count("trouble", &planned.trouble.name());
+                let from = self.scene().history.now();
+                let undoing = self.does(planned.trouble, planned.dice.clone(), planned.lasts).await;
+                if planned.trouble.loses_holds(self.topology) {
+                    self.lossy.push(from);
+                }
+                undo.extend(undoing.map(|what| Undo { at: Instant::now() + planned.lasts, what }));
+                continue;
+            }
+            let due: Vec<Undo> = undo.extract_if(.., |undo| undo.at <= now).collect();
+            for one in due {
+                self.undoes(one.what).await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn does(&mut self, trouble: Trouble, mut dice: Dice, lasts: Duration) -> Option<Undoing> {
+        let node = dice.below(self.nodes.len());
+        match trouble {
+            Trouble::NodeDies => {
+                self.nodes[node].node.kill();
+                Some(Undoing::StartNode(node))
+            }
+            Trouble::NodeSleeps => {
+                self.nodes[node].node.freeze();
+                Some(Undoing::WakeNode(node))
+            }
+            Trouble::NodeRestarts => {
+                let sick = &mut self.nodes[node].node;
+                if sick.runs() {
+                    sick.thaw();
+                    tokio::task::block_in_place(|| sick.stop());
+                }
+                Some(Undoing::StartNode(node))
+            }
+            Trouble::NodeDiesAtStep => {
+                let stop = Stop {
+                    step: dice.one_of(&Step::ALL),
+                    side: dice.one_of(&[Side::Before, Side::After]),
+                    fate: Fate::Die,
+                    nth: 1 + u32::try_from(dice.below(4)).expect("small"),
+                };
+                let armed = self.nodes[node].node.settings.clone().with(proof::STOP_AT, stop);
+                self.nodes[node].restart_with(armed);
+                Some(Undoing::StartNode(node))
+            }
+            Trouble::NodeClockIsWrong => {
+                let seconds = dice.one_of(&[-3600, -120, -15, 15, 120, 3600]);
+                let settings = self.nodes[node].node.settings.clone();
+                self.nodes[node].restart_with(super::storm::with_wrong_clock(settings, seconds));
+                Some(Undoing::StartNode(node))
+            }
+            Trouble::WireToPostgres => self.spoil(node, Wire::Postgres, &mut dice),
+            Trouble::WireToStripe => self.spoil(node, Wire::Stripe, &mut dice),
+            Trouble::WireToRedis => {
+                if self.topology == Topology::Single {
+                    return self.spoil(node, Wire::Redis, &mut dice);
+                }
+                let at = dice.below(self.memory.instances.len());
+                self.memory.instances[at].wire.weather(weather(&mut dice));
+                Some(Undoing::FairRedis(at))
+            }
+            Trouble::PostgresCrashes => {
+                self.database.crash_and_restart().await;
+                None
+            }
+            Trouble::PostgresFailsOver => {
+                self.fail_over().await;
+                None
+            }
+            Trouble::PostgresSleeps => {
+                self.database.freeze_primary();
+                Some(Undoing::WakePostgres)
+            }
+            Trouble::PostgresHangsUp => {
+                self.tell_postgres(
+                    "select pg_terminate_backend(pid) from pg_stat_activity
+                      where backend_type = 'client backend' and pid <> pg_backend_pid()",
+                )
+                .await;
+                None
+            }
+            Trouble::PostgresIsLocked => {
+                self.lock_orders(lasts);
+                None
+            }
+            Trouble::StripeFails
+            | Trouble::StripeIsSlow
+            | Trouble::WebhooksAreLost
+            | Trouble::WebhooksAreDoubled
+            | Trouble::WebhooksAreShuffled
+            | Trouble::WebhooksAreLate
+            | Trouble::RefundsTakeTime => {
+                let before = self.house.sandbox.controls().faults();
+                self.house.sandbox.controls().set_faults(stripe(trouble, before, &mut dice));
+                Some(Undoing::CalmStripe)
+            }
+            Trouble::WebhooksFindNobody => {
+                self.house.front.weather(weather(&mut dice));
+                Some(Undoing::Front)
+            }
+            _ => self.does_to_redis(trouble, dice, lasts).await,
+        }
+    }
+
+    fn spoil(&mut self, node: usize, wire: Wire, dice: &mut Dice) -> Option<Undoing> {
+        self.nodes[node].wire(wire)?.weather(weather(dice));
+        Some(Undoing::FairWire(node, wire))
+    }
+
+    async fn does_to_redis(&mut self, trouble: Trouble, mut dice: Dice, lasts: Duration) -> Option<Undoing> {
+        let masters = self.memory.masters().await;
+        let at = if masters.is_empty() { 0 } else { dice.one_of(&masters) };
+        match trouble {
+            Trouble::RedisDies => {
+                self.memory.instances[at].kill();
+                return Some(Undoing::StartRedis(at));
+            }
+            Trouble::RedisSleeps => {
+                self.memory.instances[at].freeze();
+                return Some(Undoing::WakeRedis(at));
+            }
+            Trouble::RedisIsFlushed => {
+                for master in masters {
+                    self.memory.instances[master].ask::<String>(&["FLUSHALL"]).await;
+                }
+            }
+            Trouble::RedisForgetsScripts => {
+                let began = Instant::now();
+                while began.elapsed() < lasts.min(Duration::from_secs(2)) {
+                    for &master in &masters {
+                        self.memory.instances[master].ask::<String>(&["SCRIPT", "FLUSH"]).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            Trouble::RedisPauses => {
+                let millis = lasts.as_millis().to_string();
+                let what = dice.one_of(&["WRITE", "ALL"]);
+                self.memory.instances[at].ask::<String>(&["CLIENT", "PAUSE", &millis, what]).await;
+            }
+            Trouble::RedisIsFull => {
+                self.memory.instances[at].ask::<String>(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
+                return Some(Undoing::RoomInRedis);
+            }
+            Trouble::RedisLosesKeys => {
+                let (third, marker) = (1 + dice.below(3), dice.percent(50));
+                self.memory.delete_some(third, marker).await;
+            }
+            Trouble::RedisClockJumps => self.memory.each_flag(&["PEXPIRE", "1"]).await,
+            Trouble::RedisHoldsStay => self.memory.each_flag(&["PERSIST"]).await,
+            Trouble::RedisFailsOver => self.memory.promote(at).await,
+            Trouble::RedisLosesWrites => {
+                if self.memory.lose_writes(at, Duration::from_millis(800)).await {
+                    return Some(Undoing::StartRedis(at));
+                }
+            }
+            Trouble::SlotMoves => {
+                let event = &self.scene().events[0].id;
+                self.memory.move_slot(&format!("{{{event}}}"), &mut || dice.below(3)).await;
+            }
+            other => unreachable!("{other:?} is no trouble of Redis'"),
+        }
+        None
+    }
+
+    async fn undoes(&mut self, what: Undoing) {
+        match what {
+            Undoing::StartNode(node) => self.nodes[node].comes_back(),
+            Undoing::WakeNode(node) => self.nodes[node].node.thaw(),
+            Undoing::FairWire(node, wire) => {
+                if let Some(wire) = self.nodes[node].wire(wire) {
+                    wire.weather(Weather::FAIR);
+                }
+            }
+            Undoing::FairRedis(at) => self.memory.instances[at].wire.weather(Weather::FAIR),
+            Undoing::StartRedis(at) => {
+                if !self.memory.instances[at].runs() {
+                    self.memory.instances[at].start().await;
+                }
+            }
+            Undoing::WakeRedis(at) => self.memory.instances[at].thaw(),
+            Undoing::RoomInRedis => {
+                for instance in &self.memory.instances {
+                    instance.ask::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+                }
+            }
+            Undoing::WakePostgres => self.database.thaw_primary(),
+            Undoing::CalmStripe => self.calm_stripe(),
+            Undoing::Front => self.house.front.weather(Weather::FAIR),
+        }
+    }
+
+    /// Stripe has a good day again, and tells what it had kept to itself.
+    pub fn calm_stripe(&self) {
+        let controls = self.house.sandbox.controls();
+        controls.clear_faults();
+        controls.release(ReleaseOrder::Shuffled);
+    }
+
+    async fn tell_postgres(&self, words: &'static str) {
+        let url = self.database.direct_url(&self.house.name);
+        let told = async {
+            let mut db = PgConnection::connect(&url).await?;
+            sqlx::query(words).execute(&mut db).await
+        };
+        // A Postgres that sleeps is in trouble enough.
+        let _ = tokio::time::timeout(Duration::from_secs(2), told).await;
+    }
+
+    fn lock_orders(&self, lasts: Duration) {
+        let url = self.database.direct_url(&self.house.name);
+        tokio::spawn(async move {
+            let held = async {
+                let mut db = PgConnection::connect(&url).await?;
+                let mut tx = db.begin().await?;
+                sqlx::query("lock table orders in access exclusive mode").execute(&mut *tx).await?;
+                tokio::time::sleep(lasts).await;
+                tx.rollback().await
+            };
+            let _ = tokio::time::timeout(lasts + Duration::from_secs(3), held).await;
+        });
+    }
+}
+
+fn weather(dice: &mut Dice) -> Weather {
+    match dice.below(5) {
+        0 => Weather::CUT,
+        1 => Weather::SILENT,
+        2 => Weather::NO_ANSWERS,
+        3 => Weather::slow(dice.millis(20, 400)),
+        _ => Weather::narrow(2000),
+    }
+}
+
+fn stripe(trouble: Trouble, before: Faults, dice: &mut Dice) -> Faults {
+    match trouble {
+        Trouble::StripeFails => {
+            let fault = CallFault {
+                on: dice.one_of(&[
+                    Endpoint::All,
+                    Endpoint::Create,
+                    Endpoint::Cancel,
+                    Endpoint::Refund,
+                    Endpoint::Retrieve,
+                    Endpoint::List,
+                ]),
+                how: dice.one_of(&[
+                    How::Broken,
+                    How::TooMany,
+                    How::Away,
+                    How::Stored,
+                    How::Reset,
+                    How::Silence,
+                ]),
+                when: dice.one_of(&[When::Before, When::After]),
+                next: None,
+                probability: Some(dice.one_of(&[0.2, 0.6, 1.0])),
+                retry_after: None,
+            };
+            Faults { calls: vec![fault], ..before }
+        }
+        Trouble::StripeIsSlow => Faults { delay_ms: dice.one_of(&[200, 1000, 5000]), ..before },
+        Trouble::WebhooksAreLost => hooks(before, |hooks| hooks.drop = true),
+        Trouble::WebhooksAreDoubled => hooks(before, |hooks| hooks.duplicate = 3),
+        Trouble::WebhooksAreShuffled => hooks(before, |hooks| hooks.shuffle = true),
+        Trouble::WebhooksAreLate => hooks(before, |hooks| hooks.hold = true),
+        _ => Faults {
+            refunds: dice.one_of(&[RefundMode::Pending, RefundMode::FailLater]),
+            settle_after_ms: Some(1500),
+            ..before
+        },
+    }
+}
+
+fn hooks(before: Faults, change: impl FnOnce(&mut WebhookFaults)) -> Faults {
+    let mut webhooks = before.webhooks.clone();
+    change(&mut webhooks);
+    Faults { webhooks, ..before }
+}
