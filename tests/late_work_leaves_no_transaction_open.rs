@@ -14,7 +14,7 @@ use crate::support::Holdfast;
 async fn pools() -> (Holdfast, PgPool, PgPool) {
     let url = Mutex::new(None);
     let holdfast = Holdfast::with(|config| {
-        *url.lock().expect("nobody panics with the lock") = config.database_url.clone();
+        url.lock().expect("nobody panics with the lock").clone_from(&config.database_url);
     })
     .await;
     let url = url.into_inner().expect("nobody panics with the lock").expect("an address");
