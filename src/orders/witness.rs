@@ -20,6 +20,15 @@ struct Witness {
     told: i64,
 }
 
+/// What asking came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Pictures that are built anew.
+    pub doubted: usize,
+    /// Pictures that could not be asked: a part of a Cluster is away. They are asked when it is back.
+    pub unasked: usize,
+}
+
 impl Desk {
     /// Raises the number and tells it to every picture, once a period on whichever node is first.
     pub async fn raise_witness(&self) -> Result<(), OrdersError> {
@@ -56,18 +65,31 @@ impl Desk {
 
     /// Looks whether a store has lost something, and doubts every picture that it may concern: they are built anew. Says how
     /// many those are.
-    pub async fn ask_witness(&self) -> Result<usize, OrdersError> {
+    ///
+    /// A part of a Cluster that is away keeps nobody from asking the others.
+    pub async fn ask_witness(&self) -> Result<Asked, OrdersError> {
         let before = self.witness().await?;
         let events = self.events_on_sale().await?;
         let mut known = Vec::with_capacity(events.len());
+        let (mut unasked, mut away) = (0, None);
         for event in &events {
-            known.push((event.id, self.seats.witness(event.id).await?));
+            match self.seats.witness(event.id).await {
+                Ok(number) => known.push((event.id, number)),
+                Err(error) => {
+                    unasked += 1;
+                    away = Some(error);
+                }
+            }
         }
         // The number is raised before it is told: read after Redis, it is at least as great as what Redis knows.
         let after = self.witness().await?;
         let latest = known.iter().filter_map(|(_, number)| *number).max().unwrap_or(0);
         if latest > after.number {
-            return self.postgres_went_back(&known, after.number, latest).await;
+            return match away {
+                // Pictures that are away may show the lost past, too, and have to be doubted with the others.
+                Some(error) => Err(error.into()),
+                None => self.postgres_went_back(&known, after.number, latest).await,
+            };
         }
         let mut doubted = 0;
         for (event, number) in known {
@@ -78,7 +100,7 @@ impl Desk {
                 doubted += 1;
             }
         }
-        Ok(doubted)
+        Ok(Asked { doubted, unasked })
     }
 
     /// What the picture that is now being built will say that it knows.
@@ -128,7 +150,7 @@ impl Desk {
         known: &[(EventId, Option<i64>)],
         number: i64,
         latest: i64,
-    ) -> Result<usize, OrdersError> {
+    ) -> Result<Asked, OrdersError> {
         let events: Vec<EventId> = known.iter().map(|(event, _)| *event).collect();
         // First the epochs: whoever dies in between leaves the number behind, and the next look finds it so again.
         self.doubt(&events).await?;
@@ -148,7 +170,7 @@ impl Desk {
                 "Postgres has lost what it had acknowledged: pictures are built anew, and Stripe is asked what it knows"
             );
         }
-        Ok(events.len())
+        Ok(Asked { doubted: events.len(), unasked: 0 })
     }
 
     /// Since when the Postgres that answers runs: another moment means a restart or another server.

@@ -48,7 +48,7 @@ async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
         tracing::info!("a store was restarted or replaced: pictures are compared");
     }
     if changed || servers.redis.is_none() {
-        // Before anything is built from a store that may have lost something.
+        // Before anything is built from a store that may have lost something. What is away fails below, too.
         app.desk.ask_witness().await?;
     }
     // Model: ReadWaits
@@ -121,6 +121,8 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
 
 /// Asked before it is raised: raising it would hide what was lost.
 async fn bear_witness(app: &App) -> Result<(), OrdersError> {
-    app.desk.ask_witness().await?;
+    if app.desk.ask_witness().await?.unasked > 0 {
+        return Ok(());
+    }
     app.desk.raise_witness().await
 }
