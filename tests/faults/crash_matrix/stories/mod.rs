@@ -90,7 +90,7 @@ impl Story {
             Self::WalksAway => {
                 settings.with("HOLD_SECONDS", 4).with("PAYMENT_SECONDS", 3).with("GRACE_SECONDS", 1)
             }
-            Self::LetsAnOfferLapse | Self::LetsTheLastOfferLapse => settings.with("OFFER_SECONDS", 6),
+            Self::LetsAnOfferLapse | Self::LetsTheLastOfferLapse => settings.with("OFFER_SECONDS", 8),
             Self::BuysASeat
             | Self::IsDeclined
             | Self::CallsOffUnpaid

@@ -10,7 +10,7 @@ pub const SEAT: &str = "stalls-1-1";
 
 pub async fn waits_for_a_seat(stage: &Stage) -> Ending {
     let (event, ada, order) = sold_out(stage).await;
-    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let (ben, cleo) = (stage.customer(), stage.customer());
     let first = joins(stage, &ben, &event).await;
     let second = joins(stage, &cleo, &event).await;
     gives_back(stage, &ada, &order).await;
@@ -27,7 +27,7 @@ pub async fn waits_for_a_seat(stage: &Stage) -> Ending {
 
 pub async fn lets_an_offer_lapse(stage: &Stage) -> Ending {
     let (event, ada, order) = sold_out(stage).await;
-    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let (ben, cleo) = (stage.customer(), stage.customer());
     let first = joins(stage, &ben, &event).await;
     let second = joins(stage, &cleo, &event).await;
     gives_back(stage, &ada, &order).await;
@@ -41,7 +41,7 @@ pub async fn lets_an_offer_lapse(stage: &Stage) -> Ending {
 
 pub async fn lets_the_last_offer_lapse(stage: &Stage) -> Ending {
     let (event, ada, order) = sold_out(stage).await;
-    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let (ben, cleo) = (stage.customer(), stage.customer());
     let party = joins(stage, &ben, &event).await;
     gives_back(stage, &ada, &order).await;
     stage.act("nobody answers");
@@ -57,7 +57,7 @@ pub async fn lets_the_last_offer_lapse(stage: &Stage) -> Ending {
 /// An event of one seat, and who has it.
 pub async fn sold_out(stage: &Stage) -> (Value, Person, Value) {
     let event = stage.opens(hall(1)).await;
-    let ada = stage.customer().await;
+    let ada = stage.customer();
     let order = stage.buys(&ada, &event, SEAT).await;
     (event, ada, order)
 }
