@@ -47,7 +47,7 @@ async fn nobody_starves_in_a_storm() {
             }
         });
     }
-    tokio::time::timeout(Duration::from_secs(120), storm.join_all()).await.unwrap_or_else(|_| {
+    tokio::time::timeout(Duration::from_mins(2), storm.join_all()).await.unwrap_or_else(|_| {
         panic!(
             "somebody starves: {:?}",
             served.iter().map(|turns| turns.load(Ordering::Relaxed)).collect::<Vec<_>>()
@@ -164,9 +164,8 @@ async fn everybody_who_tries_again_lets_a_house_come_back() {
         holdfast.stack().start_redis().await.expect("it starts");
     };
     let all = async { tokio::join!(futures_util::future::join_all(storm), outage) };
-    if tokio::time::timeout(Duration::from_secs(150), all).await.is_err() {
-        panic!("it does not come back: {refused:?} refused, {held:?} held, {sold:?} sold");
-    }
+    let done = tokio::time::timeout(Duration::from_secs(150), all).await.is_ok();
+    assert!(done, "it does not come back: {refused:?} refused, {held:?} held, {sold:?} sold");
     let status = holdfast.anyone().get(&format!("/v1/events/{event}/status")).await.expect(200);
     assert_eq!((status["sold"].as_i64(), status["available"].as_i64()), (Some(150), Some(0)));
     holdfast.every_invariant_holds().await;

@@ -26,7 +26,7 @@ async fn sends_and_hangs_up(node: SocketAddr, bytes: &[u8]) {
     let mut stream = TcpStream::connect(node).await.expect("somebody listens");
     stream.write_all(bytes).await.expect("it is sent");
     // Lets the node get as far as it can with what it has, on some of them.
-    if bytes.len() % 3 == 0 {
+    if bytes.len().is_multiple_of(3) {
         tokio::time::sleep(std::time::Duration::from_millis(bytes.len() as u64 % 17)).await;
     }
     stream.set_zero_linger().expect("an open connection");

@@ -30,6 +30,10 @@ async fn a_session(holdfast: &Holdfast) -> PgConnection {
 }
 
 async fn says(session: &mut PgConnection, words: &str) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "several statements in one breath, as an operator types them"
+    )]
     sqlx::raw_sql(sqlx::AssertSqlSafe(words.to_owned())).execute(session).await.expect(words);
 }
 

@@ -102,7 +102,10 @@ async fn paid_at_any_moment_around_the_deadline_is_confirmed_or_not_kept() {
         let status = order["status"].as_str().expect("a status").to_owned();
         match paid.status {
             200 => {
-                assert!(status != "expired" || paid_is_on_its_way(&holdfast, &buyer, &order).await, "{order}")
+                assert!(
+                    status != "expired" || paid_is_on_its_way(&holdfast, &buyer, &order).await,
+                    "{order}"
+                );
             }
             _ => assert_eq!(status, "expired", "{}", paid.body),
         }

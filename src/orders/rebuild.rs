@@ -19,6 +19,11 @@ use crate::stores::postgres::{Outage, at_length, take_time, within};
 use crate::telemetry::Metrics;
 use crate::waitlist;
 
+/// How long a rebuild that says nothing to Postgres keeps others from it: longer than a picture takes to load, and no
+/// longer than people wait for a node that froze in the middle of it. When that one wakes up, its epoch is an old one, and
+/// it changes nothing.
+const LOCKED_MS: u32 = 10_000;
+
 impl Desk {
     /// Opens a new event for holds. Safe to repeat; an event that is open stays as it is.
     pub async fn open(&self, event: EventId) -> Result<(), OrdersError> {
@@ -49,12 +54,16 @@ impl Desk {
         // The lock is the connection's: it ends with it, also when this node dies half way.
         let mut lock = within::<_, Outage>(async { Ok(self.pg.acquire().await?) }).await?;
         lock.close_on_drop();
-        let (mine,): (bool,) = within::<_, Outage>(async {
+        let (mine, _): (bool, String) = within::<_, Outage>(async {
             // Model: LockRebuild
-            Ok(sqlx::query_as("select pg_try_advisory_lock(hashtextextended($1::text, 42))")
-                .bind(event)
-                .fetch_one(&mut *lock)
-                .await?)
+            Ok(sqlx::query_as(
+                "select pg_try_advisory_lock(hashtextextended($1::text, 42)),
+                        set_config('idle_session_timeout', $2, false)",
+            )
+            .bind(event)
+            .bind(LOCKED_MS.to_string())
+            .fetch_one(&mut *lock)
+            .await?)
         })
         .await?;
         if !mine {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use crate::stand::{Database, House, Memory, Node, Person, Topology, Weather, eventually};
+use crate::stand::{Answer, Database, House, Memory, Node, Person, Topology, Weather, eventually};
 
 fn id(thing: &Value) -> &str {
     thing["id"].as_str().expect("it has an id")
@@ -150,7 +150,8 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, next: Arc<AtomicU8>
                         ANSWER_IS_LOST => {
                             server.write_all(piece).await.ok()?;
                             // It has answered, so it has committed.
-                            server.read(&mut back).await.ok()?;
+                            let answered = server.read(&mut back).await.ok()?;
+                            assert!(answered > 0, "it has hung up instead");
                             break;
                         }
                         _ => {}
@@ -197,7 +198,7 @@ async fn a_commit_whose_answer_was_lost_is_found_again() {
             (scissors.next.load(Ordering::SeqCst) == ARRIVES).then_some(answer)
         })
         .await;
-        assert!(cut.as_ref().is_none_or(|answer| answer.is_passing()), "{cut:?}");
+        assert!(cut.as_ref().is_none_or(Answer::is_passing), "{cut:?}");
         assert_eq!(
             written().await,
             number + usize::from(fate == ANSWER_IS_LOST),

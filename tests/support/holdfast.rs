@@ -39,9 +39,12 @@ impl Node {
     }
 
     /// Closes politely: what is in flight is finished.
-    pub async fn close(self) {
-        self.stop.cancel();
-        self.served.await.expect("the node ends");
+    pub fn close(self) -> impl Future<Output = ()> {
+        let Self { stop, served, .. } = self;
+        async move {
+            stop.cancel();
+            served.await.expect("the node ends");
+        }
     }
 }
 

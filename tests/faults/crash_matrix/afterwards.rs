@@ -42,9 +42,14 @@ pub async fn all_is_as_promised(stage: &Stage, ending: &Ending) {
     eventually("nothing is owed to anybody, still", async || (stage.count(OWED).await? == 0).then_some(()))
         .await;
     let (memory, database) = (stage.stand.memory.read().await, stage.stand.database.read().await);
-    let audit = stage.house.audit(&database, &memory, stage.number).await;
-    let report = String::from_utf8_lossy(&audit.stdout).into_owned();
-    assert!(audit.status.success(), "{report}{}", String::from_utf8_lossy(&audit.stderr));
+    eventually("the audit asks every question", async || {
+        let audit = stage.house.audit(&database, &memory, stage.number).await;
+        let report = String::from_utf8_lossy(&audit.stdout).into_owned();
+        // Without a report, the stores were too busy to answer.
+        assert!(audit.status.success() || report.is_empty(), "{report}");
+        audit.status.success().then_some(())
+    })
+    .await;
     let homeless = stage.house.homeless_money(&stage.pg).await;
     assert!(homeless.is_empty(), "{homeless:#?}");
 }

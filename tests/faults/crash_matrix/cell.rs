@@ -133,7 +133,10 @@ impl Cell {
             }
             Disaster::DiesAgain(second) => {
                 died_there(&mut victim);
-                let mut rescuer = relieved_by(stage, "rescuer", Some(second)).await;
+                let mut rescuer = armed(stage, "rescuer", Some(second));
+                // It may be gone before it has told anybody that it is there.
+                rescuer.launch();
+                stage.house.is_served_by(&[&rescuer]).await;
                 while rescuer.runs() && watch.goes_on() {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

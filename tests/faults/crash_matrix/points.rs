@@ -27,8 +27,9 @@ const fn at(story: Story, during: &'static str) -> Plan {
 pub fn plans(step: Step) -> &'static [Plan] {
     use Story::{
         BuysASeat, CallsItOff, CallsItOffAndLeaves, CallsOffUnpaid, HouseCancels, IsDeclined,
-        LetsAnOfferLapse, MovesATicket, MovesATicketAndLeaves, OpensASale, OpensASaleAndLeaves, PaysTooLate,
-        PaysTooLateForAHeldSeat, RebuildsThePicture, WaitsForASeat, WalksAway,
+        LetsAnOfferLapse, LetsTheLastOfferLapse, MovesATicket, MovesATicketAndLeaves, OpensASale,
+        OpensASaleAndLeaves, PaysTooLate, PaysTooLateForAHeldSeat, RebuildsThePicture, WaitsForASeat,
+        WalksAway,
     };
     match step {
         Step::Hold => const { &[at(BuysASeat, "holds"), first(WalksAway)] },
@@ -62,7 +63,8 @@ pub fn plans(step: Step) -> &'static [Plan] {
             const { &[at(WaitsForASeat, "calls it off"), at(LetsAnOfferLapse, "nobody answers")] }
         }
         Step::NoteOffer => const { &[first(WaitsForASeat)] },
-        Step::LapseOffer => const { &[first(LetsAnOfferLapse)] },
+        // While somebody else waits, writing down what they are offered may end it, too.
+        Step::LapseOffer => const { &[first(LetsTheLastOfferLapse)] },
         // First with somebody on the list, then with nobody left.
         Step::LetGo => {
             const { &[at(WaitsForASeat, "calls it off"), first(WaitsForASeat), first(LetsAnOfferLapse)] }

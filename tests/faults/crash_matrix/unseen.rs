@@ -29,7 +29,7 @@ async fn leaves_unseen(somebody_waits: bool) {
     stage.house.is_served_by(&[&victim]).await;
 
     let (event, ada, order) = waiting::sold_out(&stage).await;
-    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let (ben, cleo) = (stage.customer(), stage.customer());
     let first = waiting::joins(&stage, &ben, &event).await;
     let second = if somebody_waits { Some(waiting::joins(&stage, &cleo, &event).await) } else { None };
     stage.act("calls it off");

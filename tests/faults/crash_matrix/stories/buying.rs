@@ -7,7 +7,7 @@ use crate::crash_matrix::stage::{Stage, eventually};
 
 pub async fn buys_a_seat(stage: &Stage) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let order = stage.buys(&ada, &event, "stalls-1-1").await;
     stage.act("somebody else tries");
     let path = format!("/v1/events/{}/holds", id(&event));
@@ -19,7 +19,7 @@ pub async fn buys_a_seat(stage: &Stage) -> Ending {
 /// An order that ended here while its PaymentIntent stayed open at Stripe, and is paid then.
 pub async fn pays_too_late(stage: &Stage, somebody_holds: bool) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let order = stage.orders(&ada, &event, "stalls-1-1").await;
     stage.act("the order ends");
     eventually("the order ends as after a restored backup", async || {

@@ -11,7 +11,7 @@ const SEAT: &str = "stalls-1-1";
 /// One try at each step, and none after the first that is not answered.
 pub async fn walks_away(stage: &Stage) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     stage.act("holds");
     let path = format!("/v1/events/{}/holds", id(&event));
     let hold = stage.call_once(&ada, "POST", &path, json!({ "seats": [SEAT] })).await;
@@ -34,7 +34,7 @@ pub async fn walks_away(stage: &Stage) -> Ending {
 
 pub async fn is_declined(stage: &Stage) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let order = stage.orders(&ada, &event, SEAT).await;
     stage.act("is declined");
     assert!(stage.house.pay(&order, BAD_CARD).is_err(), "the card is declined");
@@ -45,7 +45,7 @@ pub async fn is_declined(stage: &Stage) -> Ending {
 
 pub async fn calls_off_unpaid(stage: &Stage) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let order = stage.orders(&ada, &event, SEAT).await;
     cancels(stage, &ada, &order).await;
     let order = stage.sees(&ada, &order, "cancelled").await;
@@ -55,7 +55,7 @@ pub async fn calls_off_unpaid(stage: &Stage) -> Ending {
 
 pub async fn calls_it_off(stage: &Stage, comes_back: bool) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let order = stage.buys(&ada, &event, SEAT).await;
     if comes_back {
         cancels(stage, &ada, &order).await;
@@ -79,7 +79,7 @@ pub async fn calls_it_off(stage: &Stage, comes_back: bool) -> Ending {
 /// An event with one order that is paid and one that is not.
 pub async fn house_cancels(stage: &Stage) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let paid = stage.buys(&ada, &event, SEAT).await;
     let open = stage.orders(&ben, &event, "stalls-1-2").await;
     stage.act("the house cancels");

@@ -21,7 +21,7 @@ pub async fn opens_a_sale(stage: &Stage, comes_back: bool) -> Ending {
             None => return Ending::default(),
         }
     };
-    let ada = stage.customer().await;
+    let ada = stage.customer();
     let order = stage.buys(&ada, &event, "stalls-1-1").await;
     Ending::of(&event).sold("stalls-1-1").order(&ada, &order, "confirmed")
 }
@@ -32,7 +32,7 @@ pub async fn rebuilds_the_picture(stage: &Stage) -> Ending {
     // Large enough to be loaded in two parts.
     form["areas"] = json!([{ "key": "floor", "name": "Floor", "category": "gold", "capacity": 4500 }]);
     let event = stage.opens(form).await;
-    let [ada, ben, cleo] = [stage.customer().await, stage.customer().await, stage.customer().await];
+    let [ada, ben, cleo] = [stage.customer(), stage.customer(), stage.customer()];
     let sold = stage.buys(&ada, &event, "stalls-1-1").await;
     let open = stage.orders(&ben, &event, "stalls-1-2").await;
     stage.holds(&cleo, &event, "stalls-1-3").await;
@@ -75,7 +75,7 @@ async fn loses_its_picture(stage: &Stage, event: &Value) {
 
 pub async fn moves_a_ticket(stage: &Stage, comes_back: bool) -> Ending {
     let event = stage.opens(hall(4)).await;
-    let (ada, ben) = (stage.customer().await, stage.customer().await);
+    let (ada, ben) = (stage.customer(), stage.customer());
     let order = stage.buys(&ada, &event, "stalls-1-1").await;
     let path = format!("/v1/admin/tickets/{}/move", id(&order["tickets"][0]));
     let wish = json!({ "seat": "stalls-1-3", "reason": "a broken seat" });

@@ -39,6 +39,8 @@ pub enum Story {
     WaitsForASeat,
     /// The first in line does not answer, so the second gets it.
     LetsAnOfferLapse,
+    /// The only one in line does not answer, so the seat is everybody's.
+    LetsTheLastOfferLapse,
     /// An organiser opens a sale, and somebody buys.
     OpensASale,
     /// The organiser asks for it once, and does not come back.
@@ -88,7 +90,7 @@ impl Story {
             Self::WalksAway => {
                 settings.with("HOLD_SECONDS", 4).with("PAYMENT_SECONDS", 3).with("GRACE_SECONDS", 1)
             }
-            Self::LetsAnOfferLapse => settings.with("OFFER_SECONDS", 6),
+            Self::LetsAnOfferLapse | Self::LetsTheLastOfferLapse => settings.with("OFFER_SECONDS", 8),
             Self::BuysASeat
             | Self::IsDeclined
             | Self::CallsOffUnpaid
@@ -120,6 +122,7 @@ impl Story {
             Self::HouseCancels => ending::house_cancels(stage).await,
             Self::WaitsForASeat => waiting::waits_for_a_seat(stage).await,
             Self::LetsAnOfferLapse => waiting::lets_an_offer_lapse(stage).await,
+            Self::LetsTheLastOfferLapse => waiting::lets_the_last_offer_lapse(stage).await,
             Self::OpensASale => hosting::opens_a_sale(stage, true).await,
             Self::OpensASaleAndLeaves => hosting::opens_a_sale(stage, false).await,
             Self::RebuildsThePicture => hosting::rebuilds_the_picture(stage).await,

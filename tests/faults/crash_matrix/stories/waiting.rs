@@ -10,7 +10,7 @@ pub const SEAT: &str = "stalls-1-1";
 
 pub async fn waits_for_a_seat(stage: &Stage) -> Ending {
     let (event, ada, order) = sold_out(stage).await;
-    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let (ben, cleo) = (stage.customer(), stage.customer());
     let first = joins(stage, &ben, &event).await;
     let second = joins(stage, &cleo, &event).await;
     gives_back(stage, &ada, &order).await;
@@ -27,7 +27,7 @@ pub async fn waits_for_a_seat(stage: &Stage) -> Ending {
 
 pub async fn lets_an_offer_lapse(stage: &Stage) -> Ending {
     let (event, ada, order) = sold_out(stage).await;
-    let (ben, cleo) = (stage.customer().await, stage.customer().await);
+    let (ben, cleo) = (stage.customer(), stage.customer());
     let first = joins(stage, &ben, &event).await;
     let second = joins(stage, &cleo, &event).await;
     gives_back(stage, &ada, &order).await;
@@ -39,10 +39,25 @@ pub async fn lets_an_offer_lapse(stage: &Stage) -> Ending {
     Ending::of(&event).sold(SEAT).order(&ada, &order, "refunded").order(&cleo, &theirs, "confirmed")
 }
 
+pub async fn lets_the_last_offer_lapse(stage: &Stage) -> Ending {
+    let (event, ada, order) = sold_out(stage).await;
+    let (ben, cleo) = (stage.customer(), stage.customer());
+    let party = joins(stage, &ben, &event).await;
+    gives_back(stage, &ada, &order).await;
+    stage.act("nobody answers");
+    eventually("the offer has lapsed", async || {
+        (entry(stage, &ben, &party).await["status"] == "lapsed").then_some(())
+    })
+    .await;
+    let theirs = stage.gets(&cleo, &event, SEAT).await;
+    let order = stage.sees(&ada, &order, "refunded").await;
+    Ending::of(&event).sold(SEAT).order(&ada, &order, "refunded").order(&cleo, &theirs, "confirmed")
+}
+
 /// An event of one seat, and who has it.
 pub async fn sold_out(stage: &Stage) -> (Value, Person, Value) {
     let event = stage.opens(hall(1)).await;
-    let ada = stage.customer().await;
+    let ada = stage.customer();
     let order = stage.buys(&ada, &event, SEAT).await;
     (event, ada, order)
 }
