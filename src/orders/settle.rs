@@ -30,6 +30,8 @@ impl Desk {
         let order = self.order_of_intent(intent).await?.ok_or(OrdersError::NotFound)?;
         match intent.status {
             IntentStatus::Succeeded => self.paid(order, intent, because).await,
+            // Without money it says nothing of the door that the order's customer stands before.
+            _ if self.has_another_door(order, intent).await? => self.state_of(order).await,
             IntentStatus::Canceled => self.canceled_at_stripe(order, because).await,
             IntentStatus::Processing => {
                 self.keep_while_processing(order).await?;
@@ -60,6 +62,21 @@ impl Desk {
                 .fetch_optional(&self.pg)
                 .await?;
             Ok(named.map(|(order,)| order))
+        })
+        .await
+    }
+
+    /// Whether the order is paid by another PaymentIntent than this one.
+    async fn has_another_door(&self, order: OrderId, intent: &Intent) -> Result<bool, OrdersError> {
+        within(async {
+            let (another,): (bool,) = sqlx::query_as(
+                "select exists (select from payments where order_id = $1 and payment_intent <> $2)",
+            )
+            .bind(order)
+            .bind(&intent.id)
+            .fetch_one(&self.pg)
+            .await?;
+            Ok(another)
         })
         .await
     }

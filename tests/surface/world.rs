@@ -74,7 +74,7 @@ impl World {
         let event = holdfast.event(house("The Tempest", 14)).await;
         let full = holdfast.event(house("Othello", 1)).await;
         let (ada, ada_signed_in) = registers(&holdfast, NAME, EMAIL).await;
-        let (ben, ben_signed_in) = registers(&holdfast, "Ben", "ben@example.com").await;
+        let (ben, _) = registers(&holdfast, "Ben", "ben@example.com").await;
         let stranger = holdfast.another_organiser().await;
         let people = [
             (Who::Nobody, holdfast.anyone()),
@@ -102,7 +102,14 @@ impl World {
         world.have(Who::Ada, &ada, full).await;
         world.note_secrets(&ada_signed_in);
         world.have(Who::Ben, &ben, full).await;
-        world.sessions.push(text(&ben_signed_in, "refresh_token"));
+        // Another than the one that he asks with: whoever signs it out ends that one.
+        let elsewhere = json!({ "email": "ben@example.com", "password": PASSWORD });
+        let elsewhere = eventually("Ben signs in elsewhere", async || {
+            Some(world.holdfast.anyone().post("/v1/auth/login", elsewhere.clone()).await)
+                .filter(|answer| answer.status != 503)
+        })
+        .await;
+        world.sessions.push(text(&elsewhere.expect(200), "refresh_token"));
         let mut form = house("The stranger's own", 3);
         form["title"] = json!("The stranger's own");
         let own = stranger.post("/v1/admin/events", form).await.expect(201);
