@@ -16,9 +16,10 @@ async fn hundreds_of_sign_ins_at_once_are_told_to_come_back_and_others_go_on_buy
     let second = holdfast.another_node(|config| config.hashing_threads = 1).await;
     let event = holdfast.theatre().await;
     let ben = holdfast.customer().await;
+    let strangers = [holdfast.anyone(), holdfast.anyone().at(&second)];
     let mut flood = tokio::task::JoinSet::new();
     for number in 0..FLOOD {
-        let anyone = if number % 2 == 0 { holdfast.anyone() } else { holdfast.anyone().at(&second) };
+        let anyone = strangers[number % 2].clone();
         let form = json!({ "email": format!("nobody-{number}@example.com"), "password": "four-quiet-words" });
         flood.spawn(async move {
             let begun = Instant::now();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::world::{PASSWORD, Who, World, house};
+use super::world::{PASSWORD, SIGNS_IN, Who, World, house};
 use super::{Kind, Operation};
 use crate::invention::Inventor;
 use crate::support::webhook_secret;
@@ -138,7 +138,7 @@ impl Maker<'_> {
 
     fn form(&mut self, operation: &Operation, form: &Value, who: Who) -> Value {
         match operation.path.as_str() {
-            "/v1/auth/login" => json!({ "email": "ben@example.com", "password": PASSWORD }),
+            "/v1/auth/login" => json!({ "email": SIGNS_IN, "password": PASSWORD }),
             "/v1/webhooks/stripe" => {
                 let id = format!("evt_{}", self.chance.number());
                 json!({ "id": id, "type": "payment_intent.created", "data": { "object": { "id": "pi_nobodys" } } })
@@ -266,7 +266,7 @@ impl Maker<'_> {
             "section" => Some(json!("stalls")),
             "category" => Some(json!("gold")),
             "email" => Some(json!(format!("p{}@example.com", self.chance.number()))),
-            "password" => Some(json!(PASSWORD)),
+            "password" | "current_password" | "new_password" => Some(json!(PASSWORD)),
             "url" => Some(json!("http://127.0.0.1:9/hooks")),
             "events" | "types" => Some(json!(["order.confirmed"])),
             "currency" => Some(json!("eur")),
