@@ -13,7 +13,11 @@ const LET_GO: u32 = 2000;
 /// How often something happened that might let a party be served that could not be before. While it is the same,
 /// seats only become fewer, so whoever was asked in vain need not be asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct News(i64);
+pub struct News {
+    count: i64,
+    /// Of the picture that they are about, if there is one.
+    pub epoch: Option<i32>,
+}
 
 /// Where a party may sit or stand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,8 +95,9 @@ impl Engine {
     /// When Redis cannot answer.
     pub async fn news(&self, event: EventId) -> Result<News, SeatsError> {
         let meta = super::keys::Keys::of(event).meta();
-        let news: Option<i64> = self.redis.read(redis::cmd("HGET").arg(meta).arg("news")).await?;
-        Ok(News(news.unwrap_or(0)))
+        let (count, epoch): (Option<i64>, _) =
+            self.redis.read(redis::cmd("HMGET").arg(meta).arg("news").arg("epoch")).await?;
+        Ok(News { count: count.unwrap_or(0), epoch })
     }
 
     /// Takes seats for a party, if there are any for it. Safe to repeat with the same hold id.
@@ -113,7 +118,7 @@ impl Engine {
             let mut call = self.opening(&self.scripts.offer, &hold, "offer");
             let scratch = call.keys.scratch();
             call.key(scratch).arg(ask.quantity).arg(HOPS).arg(search.from).arg(&search.fallback);
-            call.arg(ask.news.0).arg(millis(ask.lasts));
+            call.arg(ask.news.count).arg(millis(ask.lasts));
             match &ask.places {
                 Places::Seats(runs) => {
                     call.arg(0);
@@ -154,7 +159,7 @@ impl Engine {
         let mut seats = 0;
         loop {
             let mut call = self.scripts.wait.on(event);
-            call.arg(how).arg(news.0).arg(LET_GO);
+            call.arg(how).arg(news.count).arg(LET_GO);
             let reply = self.run(call).await?;
             match reply.code() {
                 "passed" => seats += reply.parse::<u32>(0)?,

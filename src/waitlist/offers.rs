@@ -100,6 +100,8 @@ enum Written {
     Before,
     /// The party waits no more.
     Gone,
+    /// The picture in which it was granted is being replaced, by one that knows only what was written down before.
+    Outdated,
 }
 
 impl Waitlist {
@@ -119,14 +121,16 @@ impl Waitlist {
         .await
     }
 
-    /// Writes down what Redis has granted. A party that has left in between, or whose list has closed, cannot take it:
-    /// then it goes to the next at once.
+    /// Writes down what Redis has granted, in the picture of that epoch. A party that has left in between, or whose list has
+    /// closed, cannot take it: then it goes to the next at once. False when the picture is being replaced: its successor
+    /// would not know of the offer, so the party goes on waiting, and is served anew.
     pub(super) async fn write_down(
         &self,
         party: &Party,
         held: &Held,
         chart: &Chart,
-    ) -> Result<(), WaitlistError> {
+        epoch: Option<i32>,
+    ) -> Result<bool, WaitlistError> {
         let offered: Vec<_> = held.ordinals.iter().filter_map(|&at| chart.seat(at)).collect();
         let amount: i64 = offered.iter().map(|seat| seat.price).sum();
         let places = offered
@@ -136,9 +140,11 @@ impl Waitlist {
         let left =
             u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
         let seats: Vec<i32> = held.ordinals.iter().filter_map(|&at| i32::try_from(at).ok()).collect();
-        let chart = self.catalog.chart(party.event_id).await?;
         let made = within(async {
             let mut tx = self.pg.begin().await?;
+            if !is_the_epoch(&mut tx, party.event_id, epoch).await? {
+                return Ok(Written::Outdated);
+            }
             let why = Move { to: EntryState::Offered, cause: "its turn", by: None, hold: Some(held.hold) };
             // Model: WriteDown
             if !advance(&mut tx, party.id, EntryState::Waiting, &why).await? {
@@ -198,7 +204,7 @@ impl Waitlist {
                 entry: party.id,
                 customer: party.account_id,
                 hold: held.hold,
-                chart: &chart,
+                chart,
                 ordinals: &held.ordinals,
                 deadline_ms: held.deadline_ms,
             });
@@ -214,6 +220,7 @@ impl Waitlist {
                 tracing::info!(event.id = %party.event_id, entry.id = %party.id, hold.id = %held.hold, "seats are offered");
             }
             Written::Before => {}
+            Written::Outdated => return Ok(false),
             Written::Gone => {
                 // Model: TakeOfferBack
                 match self.seats.release(party.event_id, held.hold, Asker::Owner(party.account_id)).await {
@@ -222,7 +229,7 @@ impl Waitlist {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Ends offers whose time is over, and says how many. Redis decides: an offer ends when its hold is gone.
@@ -287,6 +294,18 @@ impl Waitlist {
         })
         .await
     }
+}
+
+/// Whether the picture of this epoch is the present one, and stays so until the transaction ends: a rebuild raises the epoch
+/// before it reads the offers, so either it is seen here, or it sees what is written here.
+async fn is_the_epoch(
+    tx: &mut PgConnection,
+    event: EventId,
+    epoch: Option<i32>,
+) -> Result<bool, sqlx::Error> {
+    let (present,): (i32,) =
+        sqlx::query_as("select epoch from events where id = $1 for share").bind(event).fetch_one(tx).await?;
+    Ok(Some(present) == epoch)
 }
 
 async fn lapse(tx: &mut PgConnection, entry: EntryId) -> Result<bool, WaitlistError> {

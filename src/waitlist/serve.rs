@@ -43,7 +43,7 @@ enum Round {
     Done(usize),
     /// Something came free: whoever was passed over is asked anew.
     Changed,
-    /// Nothing is sold now.
+    /// Nothing is offered now.
     Closed,
 }
 
@@ -194,8 +194,9 @@ impl Waitlist {
         for places in wish.places(chart).unwrap_or_default() {
             match self.offer_to(event, party, places, news, lasts).await? {
                 Offered::Held(held) => {
-                    self.write_down(party, &held, chart).await?;
-                    return Ok(Turn::Served);
+                    let is_known = self.write_down(party, &held, chart, news.epoch).await?;
+                    // Until the picture is replaced, nobody is offered anything.
+                    return Ok(if is_known { Turn::Served } else { Turn::Closed });
                 }
                 Offered::Nothing => {}
                 Offered::Limit => {

@@ -118,6 +118,12 @@ pub fn rebuild(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
         Step::ReadEpoch => Some(task.next(Step::RaiseEpoch)),
         Step::RaiseEpoch => {
             state.pg.epoch += 1;
+            state
+                .tasks
+                .iter_mut()
+                .flatten()
+                .for_each(|task| task.is_outdated |= super::waiting::is_serving(task));
+            state.tasks.sort_unstable();
             Some(task.next(Step::ReadClaims))
         }
         Step::ReadClaims => {

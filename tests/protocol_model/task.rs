@@ -46,6 +46,8 @@ pub struct Task {
     pub rebuilds: bool,
     /// The lock was cut off.
     pub lost: bool,
+    /// What it has seen of Redis is of another epoch than the one that Postgres names by now.
+    pub is_outdated: bool,
     pub flags: [Flag; SEATS],
     pub truth: [Truth; SEATS],
 }
@@ -68,6 +70,7 @@ impl Task {
             waits: false,
             rebuilds: false,
             lost: false,
+            is_outdated: false,
             flags: [Flag::None; SEATS],
             truth: [Truth::Free; SEATS],
         }

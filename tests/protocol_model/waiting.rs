@@ -77,13 +77,16 @@ pub fn take(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
             state.pg.waits = true;
             None
         }
-        Step::ReadNews => Some(Task { number: state.redis.news, ..task.go(Step::ReadList) }),
+        Step::ReadNews => {
+            let is_outdated = state.redis.marker != state.pg.epoch;
+            Some(Task { number: state.redis.news, is_outdated, ..task.go(Step::ReadList) })
+        }
         Step::ReadList => {
             let list = waiting(&state.pg);
             Some(turn(Task { list, in_vain: false, ..task }))
         }
         Step::Offer => offer(bounds, state, task),
-        Step::WriteDown => Some(write_down(state, task)),
+        Step::WriteDown => write_down(state, task),
         Step::TakeOfferBack => {
             state.redis.ready().ok()?;
             state.redis.release(task.hold, false, !bounds.is_broken(Guard::ComparesFlags));
@@ -151,12 +154,16 @@ fn offer(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
     Some(if granted { Task { seats, ..task.next(Step::WriteDown) } } else { task.next(Step::Offer) })
 }
 
-fn write_down(state: &mut State, task: Task) -> Task {
+fn write_down(state: &mut State, task: Task) -> Option<Task> {
+    if task.is_outdated {
+        // The next picture would not know of it: whoever comes next serves the party there.
+        return None;
+    }
     let (party, hold) = (task.party as usize, task.hold);
     let pg = &mut state.pg;
     if pg.entries[party] != Entry::Waiting {
         let is_written = pg.offers[hold as usize] != Offer::None;
-        return if is_written { turn(task) } else { task.next(Step::TakeOfferBack) };
+        return Some(if is_written { turn(task) } else { task.next(Step::TakeOfferBack) });
     }
     let seats = state.redis.records[hold as usize].seats;
     pg.entries[party] = Entry::Offered;
@@ -168,7 +175,7 @@ fn write_down(state: &mut State, task: Task) -> Task {
         }
         pg.offered[seat] = Some(hold);
     }
-    turn(Task { seats: 0, ..task })
+    Some(turn(Task { seats: 0, ..task }))
 }
 
 fn let_go(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {

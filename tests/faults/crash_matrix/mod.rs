@@ -1,7 +1,7 @@
 //! The crash matrix: a node stops at every step between the stores, before it and after it, on every topology; another
 //! one takes over, and everything ends as it was promised.
 //!
-//! docs/reliability.md says how it works and what it has found. One cell again: `HOLDFAST_CELLS=claims:after`.
+//! docs/crash-matrix.md says how it works and what it has found. One cell again: `HOLDFAST_CELLS=claims:after`.
 
 mod afterwards;
 mod catalogue;

@@ -27,6 +27,7 @@ async fn leaves_unseen(somebody_waits: bool) {
         Node::new(&stage.house.folder, "victim", stage.house.settings.clone().with(STOP_AT, stop));
     victim.start().await;
     stage.house.is_served_by(&[&victim]).await;
+    stage.is_listened_to().await;
 
     let (event, ada, order) = waiting::sold_out(&stage).await;
     let (ben, cleo) = (stage.customer(), stage.customer());
