@@ -137,7 +137,9 @@ impl Storm {
             settings
                 .with("HOLD_SECONDS", HOLD_SECONDS)
                 .with("PAYMENT_SECONDS", PAYMENT_SECONDS)
-                .with("GRACE_SECONDS", 4)
+                // Longer than a node that dies keeps what it had begun from the others: until then a seat that was paid for
+                // has no mark in Redis but its flag.
+                .with("GRACE_SECONDS", 20)
                 .with("OFFER_SECONDS", 4)
         })
         .await;
