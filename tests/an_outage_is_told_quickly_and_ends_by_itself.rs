@@ -164,3 +164,24 @@ async fn an_organisers_list_comes_without_its_numbers_while_redis_is_frozen() {
         "{list}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_events_come_back_to_a_node_of_few_connections() {
+    let holdfast = Holdfast::with(|config| config.database_connections = 4).await;
+    let mut events = Vec::new();
+    for _ in 0..20 {
+        events.push(holdfast.theatre().await);
+    }
+    let ada = holdfast.customer().await;
+    let order = holdfast.sold(&ada, events[7], &PAIR).await;
+    holdfast.flush_redis().await;
+    for event in &events {
+        eventually("its picture is there again", async || {
+            holdfast.app().engine.epoch(*event).await.ok().flatten()
+        })
+        .await;
+    }
+    assert_eq!(ada.order(&order).await["status"], "confirmed");
+    assert_eq!(ada.state_of(events[7], PAIR[0]).await, "sold");
+    holdfast.every_invariant_holds().await;
+}

@@ -76,7 +76,9 @@ impl Desk {
             return Ok(());
         }
         let Some(wanted) = self.wanted_payment(order.id).await? else { return Ok(()) };
-        let Some(intent) = &wanted.payment_intent else { return self.open_payment(order.id).await };
+        let Some(intent) = &wanted.payment_intent else {
+            return self.go_on_with_checkout(order.id).await;
+        };
         // Model: AskStripe
         match self.payments.intent(intent).await? {
             Some(intent) => {

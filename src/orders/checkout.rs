@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use crate::catalog::{CatalogError, Chart, Event, EventState};
-use crate::ids::{AccountId, EventId, HoldId, OrderId};
+use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::money::MOST;
 use crate::orders::effects::{self, Effect};
 use crate::orders::error::{OrdersError, RefusedSeat};
@@ -34,6 +34,8 @@ impl Desk {
     /// Turns a hold into an order that can be paid. A repeat for the same hold answers with the same order.
     pub async fn checkout(&self, ask: &Checkout) -> Result<Order, OrdersError> {
         if let Some(order) = self.order_of_hold(ask.customer, ask.hold).await? {
+            // Whoever was asked before may have died before the flags were kept.
+            self.keep_flags_of(order).await?;
             return self.payable(order).await;
         }
         let chart = match self.catalog.chart_by_number(ask.hold.event_number()).await {
@@ -67,7 +69,8 @@ impl Desk {
             // Free of charge: it is sold already.
             self.show_now(order).await;
         } else {
-            self.keep_flags(&hold, order, time).await;
+            let Held { event, hold, owner, ordinals, .. } = hold;
+            self.keep_flags(&Kept { event, hold, owner, ordinals }, order, time).await;
         }
         self.payable(order).await
     }
@@ -158,17 +161,41 @@ impl Desk {
         Err(OrdersError::SeatsTaken(refused))
     }
 
+    /// The same for an order that may still be paid, by whoever goes on with a checkout that was broken off: without its flags
+    /// a seat would be shown free, and who held it refused at the checkout.
+    pub(super) async fn keep_flags_of(&self, order: OrderId) -> Result<(), OrdersError> {
+        let found = within(async {
+            let mut db = self.pg.acquire().await?;
+            let found: Option<(EventId, HoldId, AccountId, f64)> = sqlx::query_as(
+                // Model: ReadPinned
+                "select event_id, hold_id, account_id, extract(epoch from pay_by - now())::float8
+                   from orders where id = $1 and state = 'awaiting_payment' and pay_by > now()",
+            )
+            .bind(order)
+            .fetch_optional(&mut *db)
+            .await?;
+            let Some((event, hold, owner, left)) = found else { return Ok(None) };
+            let ordinals = claims::seats_of(&mut db, event, order).await?;
+            Ok::<_, OrdersError>(Some((Kept { event, hold, owner, ordinals }, Duration::from_secs_f64(left))))
+        })
+        .await?;
+        if let Some((kept, left)) = found {
+            self.keep_flags(&kept, order, left).await;
+        }
+        Ok(())
+    }
+
     /// Step 2: the flags in Redis live as long as the claims. Claims are what keeps the seats, so a Redis that
     /// cannot answer here costs nothing but a picture that the reconciler repairs.
-    async fn keep_flags(&self, hold: &Held, order: OrderId, time: Duration) {
+    async fn keep_flags(&self, kept: &Kept, order: OrderId, time: Duration) {
         let until = time + self.clock.grace;
         // Model: Pin
-        let kept = match self.seats.pin(hold.event, hold.hold, hold.owner, order, until, false).await {
+        let kept = match self.seats.pin(kept.event, kept.hold, kept.owner, order, until, false).await {
             Ok(Pinned::Until(_)) => Ok(true),
             Ok(Pinned::Gone) => self
                 .seats
                 // Model: ClaimAgain
-                .claim(hold.event, order, hold.hold, hold.owner, &hold.ordinals, until)
+                .claim(kept.event, order, kept.hold, kept.owner, &kept.ordinals, until)
                 .await
                 .map(|claimed| !matches!(claimed, Claimed::Lost(_))),
             Err(error) => Err(error),
@@ -182,6 +209,14 @@ impl Desk {
             Err(error) => tracing::warn!(%error, order.id = %order, "flags are not pinned; the claims are"),
         }
     }
+}
+
+/// What an order keeps of the hold that it was made of.
+struct Kept {
+    event: EventId,
+    hold: HoldId,
+    owner: AccountId,
+    ordinals: Vec<Ordinal>,
 }
 
 /// What a hold's seats cost, seat by seat.

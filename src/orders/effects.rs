@@ -165,7 +165,7 @@ impl Desk {
     pub(super) async fn perform(&self, effect: Effect) -> Result<(), OrdersError> {
         match effect {
             Effect::Show(order) => self.show(order).await,
-            Effect::OpenPayment(order) => self.open_payment(order).await.map(drop),
+            Effect::OpenPayment(order) => self.go_on_with_checkout(order).await,
             Effect::Refund(refund) => self.send_refund(refund).await,
         }
     }

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::catalog::Catalog;
 use crate::config::PaymentFailed;
@@ -98,6 +98,7 @@ pub struct Desk {
     payment_failed: PaymentFailed,
     live_money: bool,
     wake: Arc<Wake>,
+    rebuilding: Arc<Semaphore>,
 }
 
 /// Rung when a row was committed that a worker of this node should not wait for its timer to see.
@@ -120,7 +121,23 @@ impl Desk {
     ) -> Self {
         let Rules { clock, payment_failed, live_money } = rules;
         let wake = Arc::default();
-        Self { pg, catalog, seats, payments, metrics, tickets, clock, payment_failed, live_money, wake }
+        // A rebuild has one connection for its lock and needs another one at times: were there as many rebuilds as
+        // connections, each would wait for the others, and nobody would have one.
+        let at_a_time = usize::try_from(pg.options().get_max_connections() / 4).unwrap_or(1).max(1);
+        let rebuilding = Arc::new(Semaphore::new(at_a_time));
+        Self {
+            pg,
+            catalog,
+            seats,
+            payments,
+            metrics,
+            tickets,
+            clock,
+            payment_failed,
+            live_money,
+            wake,
+            rebuilding,
+        }
     }
 
     /// What tickets are signed with.

@@ -59,6 +59,12 @@ impl Desk {
         }
     }
 
+    /// What a checkout that was broken off after its claims still owes.
+    pub(super) async fn go_on_with_checkout(&self, order: OrderId) -> Result<(), OrdersError> {
+        self.keep_flags_of(order).await?;
+        self.open_payment(order).await
+    }
+
     /// Makes sure that an order that awaits payment has its PaymentIntent. Safe to repeat: the idempotency key
     /// is the order and its attempt, so a lost answer is asked for again and not paid for twice.
     pub(super) async fn open_payment(&self, order: OrderId) -> Result<(), OrdersError> {

@@ -51,6 +51,7 @@ impl Desk {
     }
 
     async fn build(&self, event: EventId, doubted: Option<i32>) -> Result<bool, OrdersError> {
+        let Ok(_mine) = self.rebuilding.acquire().await else { return Ok(false) };
         // The lock is the connection's: it ends with it, also when this node dies half way.
         let mut lock = within::<_, Outage>(async { Ok(self.pg.acquire().await?) }).await?;
         lock.close_on_drop();

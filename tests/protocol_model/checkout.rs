@@ -19,6 +19,13 @@ pub fn take(bounds: &Bounds, state: &mut State, task: Task) -> Option<Task> {
             }
             Some(Task { seats: task.seats, then: Then::Nothing, ..task.go(Step::ReadFlags) })
         }
+        Step::ReadPinned => {
+            let open = state.pg.orders[party].filter(|order| order.state == OrderState::AwaitingPayment);
+            Some(match open {
+                Some(order) => Task { hold: order.hold, seats: order.seats, ..task.go(Step::Pin) },
+                None => task.go(Step::ReadWanted),
+            })
+        }
         Step::Pin => {
             let gone = state.redis.ready().is_ok() && !state.redis.pin(task.hold);
             Some(if gone { task.next(Step::ClaimAgain) } else { task.go(Step::ReadWanted) })
@@ -81,7 +88,7 @@ pub fn cancel(state: &mut State, task: Task) -> Intent {
 
 fn read_hold(state: &State, task: Task) -> Option<Task> {
     if state.pg.orders[task.party as usize].is_some() {
-        return Some(task.go(Step::ReadWanted));
+        return Some(task.go(Step::ReadPinned));
     }
     let hold = hold_being_sold(state, task.party);
     let stands = state.redis.ready().is_ok() && state.redis.stands(hold);

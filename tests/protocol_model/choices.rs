@@ -107,6 +107,7 @@ pub fn run(bounds: &Bounds, state: &mut State, task: Task) {
         S::ReadHold
         | S::TakeClaims
         | S::GiveBack
+        | S::ReadPinned
         | S::Pin
         | S::ClaimAgain
         | S::ReadWanted

@@ -38,6 +38,8 @@ steps! {
     TakeClaims: "src/orders/checkout.rs";
     /// A seat was refused: the hold goes back, and the picture is repaired.
     GiveBack: "src/orders/checkout.rs";
+    /// By whoever goes on with a checkout that was broken off.
+    ReadPinned: "src/orders/checkout.rs";
     Pin: "src/orders/checkout.rs";
     /// The flags had gone before they were pinned.
     ClaimAgain: "src/orders/checkout.rs";

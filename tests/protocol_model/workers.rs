@@ -29,7 +29,7 @@ impl Choices<'_> {
             self.begin(plain(Step::AskStripe), true);
         }
         if order.state == OrderState::AwaitingPayment && !order.is_stored {
-            self.begin(plain(Step::ReadWanted), true);
+            self.begin(plain(Step::ReadPinned), true);
         }
         if order.state.is_open() {
             self.begin(Task { end: Some(End::Expired), ..plain(Step::BeginClosing) }, true);
@@ -40,7 +40,7 @@ impl Choices<'_> {
             self.begin(plain(Step::WalkCaptures), true);
         }
         if owed.open {
-            self.begin(Task::new(Step::ReadWanted, party, Then::OpenPaid), true);
+            self.begin(Task::new(Step::ReadPinned, party, Then::OpenPaid), true);
         }
         for show in Show::ALL {
             if owed.shows[show as usize] {

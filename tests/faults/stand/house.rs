@@ -174,7 +174,9 @@ impl House {
                             on o.event_id = p.event_id and o.id = p.order_id
                           where p.payment_intent = $1 and o.state = 'confirmed'),
                         (select count(*) from parked_payments where payment_intent = $1)
-                        + (select count(*) from refunds where payment_intent = $1 and state = 'failed'),
+                        -- A part that could not be given back leaves the order as it is.
+                        + (select count(*) from refunds r join orders o on o.event_id = r.event_id and o.id = r.order_id
+                            where r.payment_intent = $1 and r.state = 'failed' and o.state <> 'confirmed'),
                         (select state from orders where id::text = $2)",
             )
             .bind(&intent.id)
