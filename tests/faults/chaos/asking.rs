@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::customer::Customer;
 use super::dice::Dice;
-use super::scene::{Event, Scene, moment, seats_of, text};
+use super::scene::{Event, Scene, left_of, seats_of, text};
 use super::storm::{KEY_SPACE, Storm};
 
 /// How long after everything was mended everything must be at rest: a hold, its payment, its grace, a lease of what a
@@ -64,9 +63,9 @@ impl Storm {
             last = answer.body.clone();
             match (answer.status, answer.code()) {
                 (201, _) => {
-                    let until = moment(&answer.body, "expires_at");
+                    let left = left_of(&answer.body);
                     let seats = seats_of(&answer.body);
-                    scene.history.held(&event.id, text(&answer.body, "id"), &seats, from, until);
+                    scene.history.held(&event.id, text(&answer.body, "id"), &seats, from, left);
                     let order =
                         late.insists("POST", "/v1/orders", json!({ "hold_id": answer.body["id"] })).await;
                     if order.status != 201 {
@@ -118,9 +117,8 @@ impl Storm {
         if held.status != 201 {
             return None;
         }
-        let (seats, ends) = (seats_of(&held.body), moment(&held.body, "expires_at"));
-        scene.history.held(&event.id, text(&held.body, "id"), &seats, from, ends);
-        let left = Duration::try_from(ends - OffsetDateTime::now_utc()).unwrap_or_default();
+        let (seats, left) = (seats_of(&held.body), left_of(&held.body));
+        scene.history.held(&event.id, text(&held.body, "id"), &seats, from, left);
         tokio::time::sleep(left).await;
         let over = Instant::now();
         loop {
@@ -138,8 +136,8 @@ impl Storm {
             let from = scene.history.now();
             let again = next.insists("POST", &path, json!({ "seats": seats })).await;
             if again.status == 201 {
-                let until = moment(&again.body, "expires_at");
-                scene.history.held(&event.id, text(&again.body, "id"), &seats, from, until);
+                let left = left_of(&again.body);
+                scene.history.held(&event.id, text(&again.body, "id"), &seats, from, left);
                 self.tally.took("its seat is another's after its time", over.elapsed());
                 return None;
             }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::dice::Dice;
 use super::register::NEVER;
-use super::scene::{PATIENCE, Scene, moment, seats_of, text};
+use super::scene::{PATIENCE, Scene, left_of, moment, seats_of, text};
 use crate::stand::{Answer, Person};
 
 /// How long an order is watched while it is open.
@@ -105,13 +105,7 @@ impl Customer {
                     let to = scene.history.now();
                     scene.history.let_go(&event.id, text(old, "id"), &seats_of(old), from, to);
                 }
-                scene.history.held(
-                    &event.id,
-                    text(&body, "id"),
-                    &seats_of(&body),
-                    from,
-                    moment(&body, "expires_at"),
-                );
+                scene.history.held(&event.id, text(&body, "id"), &seats_of(&body), from, left_of(&body));
                 Some(body)
             }
             // Whether the old hold was given up for one that nobody told of is not known.
@@ -243,7 +237,7 @@ impl Customer {
             let offer = &own["offer"];
             if own["status"] == "offered" && offer.is_object() {
                 let (hold, seats) = (text(offer, "hold_id").to_owned(), seats_of(offer));
-                self.scene.history.held(&event, &hold, &seats, from, moment(offer, "expires_at"));
+                self.scene.history.held(&event, &hold, &seats, from, left_of(offer));
                 self.scene.tally.count("offer", "seen");
                 if self.dice.percent(80) {
                     self.checks_out(&hold).await;

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Instant;
-
-use time::OffsetDateTime;
+use std::time::{Duration, Instant};
 
 use super::register::{At, Deed, Losses, NEVER, What, explain};
 
@@ -32,8 +30,6 @@ struct OrderSeen {
 #[derive(Debug)]
 pub struct History {
     began: Instant,
-    /// The same moment by the clock on the wall, which the servers of this machine share.
-    at: OffsetDateTime,
     inner: Mutex<Inner>,
 }
 
@@ -50,17 +46,12 @@ struct Inner {
 
 impl History {
     pub fn new() -> Self {
-        Self { began: Instant::now(), at: OffsetDateTime::now_utc(), inner: Mutex::default() }
+        Self { began: Instant::now(), inner: Mutex::default() }
     }
 
     /// Milliseconds since the beginning.
     pub fn now(&self) -> At {
         At::try_from(self.began.elapsed().as_millis()).unwrap_or(NEVER)
-    }
-
-    /// A moment that a server has named.
-    pub fn moment(&self, moment: OffsetDateTime) -> At {
-        At::try_from((moment - self.at).whole_milliseconds()).unwrap_or(0)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
@@ -72,9 +63,9 @@ impl History {
         self.with(|inner| inner.losses.0.push((from, to)));
     }
 
-    /// Seats were granted to somebody until then.
-    pub fn held(&self, event: &str, hold: &str, seats: &[String], from: At, until: OffsetDateTime) {
-        let (to, until) = (self.now(), self.moment(until));
+    /// Seats were granted to somebody, for so long from some moment since `from`.
+    pub fn held(&self, event: &str, hold: &str, seats: &[String], from: At, left: Duration) {
+        let (to, until) = (self.now(), from + At::try_from(left.as_millis()).unwrap_or(NEVER));
         self.with(|inner| {
             let hold = number(&mut inner.holds, hold);
             for seat in seats {

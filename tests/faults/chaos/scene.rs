@@ -58,6 +58,11 @@ pub fn seats_of(value: &Value) -> Vec<String> {
     seats.map(|seat| text(seat, "id").to_owned()).collect()
 }
 
+/// How long a hold had to go when its answer was made: the clock of whoever answered may be wrong, and is the same twice.
+pub fn left_of(hold: &Value) -> Duration {
+    Duration::try_from(moment(hold, "expires_at") - moment(hold, "server_time")).unwrap_or_default()
+}
+
 pub fn moment(value: &Value, name: &str) -> OffsetDateTime {
     OffsetDateTime::parse(text(value, name), &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
