@@ -18,7 +18,7 @@ pub mod lines;
 pub mod local;
 pub mod mail;
 pub mod mailbox;
-mod markup;
+pub mod markup;
 pub mod money;
 pub mod node;
 pub mod orders;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod dev;
 
 use std::io::{IsTerminal as _, Read as _};
@@ -47,6 +48,8 @@ enum Command {
     /// After Postgres was restored or replaced: brings back what Stripe knows, builds every picture anew, and says what is left
     /// to a person; exits non-zero when something is.
     Recover(Recover),
+    /// Measures a house: asks it as a crowd would, at a pace that its answers do not change.
+    Bench(bench::Bench),
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +140,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Admin(AdminCommand::Create(create)) => Box::pin(create_account(create)).await,
         Command::Audit(config) => Box::pin(audit(config)).await,
         Command::Recover(command) => Box::pin(recover(command)).await,
+        Command::Bench(bench) => Box::pin(bench::run(bench)).await,
     }
 }
 

@@ -109,7 +109,7 @@ impl OrderBody {
             currency: order.currency,
             pay_by: order.pay_by,
             created_at: order.created_at,
-            server_time: OffsetDateTime::now_utc(),
+            server_time: order.read_at,
             cancel: order.cancel,
             complimentary: order.comp_reason.is_some(),
             customer: None,

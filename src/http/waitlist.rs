@@ -101,7 +101,7 @@ impl EntryBody {
             amount: offer.amount,
             currency: chart.currency().to_string(),
             expires_at: offer.expires_at,
-            server_time: OffsetDateTime::now_utc(),
+            server_time: offer.read_at,
             order_id: offer.order_id,
         });
         Self {

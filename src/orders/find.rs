@@ -23,6 +23,7 @@ pub(super) struct Head {
     pub(super) currency: String,
     pub(super) pay_by: OffsetDateTime,
     pub(super) created_at: OffsetDateTime,
+    pub(super) read_at: OffsetDateTime,
     pub(super) comp_reason: Option<String>,
     pub(super) payment_intent: Option<String>,
     pub(super) client_secret: Option<String>,
@@ -41,6 +42,7 @@ macro_rules! heads {
     ($narrowed:literal) => {
         concat!(
             "select o.id, o.event_id, o.account_id, o.hold_id, o.state, o.amount, o.currency, o.pay_by, o.created_at,
+                    now() as read_at,
                     o.comp_reason, p.payment_intent, p.client_secret,
                     (coalesce(p.captured, 0) - coalesce((select sum(r.amount) from refunds r
                        where r.payment_intent = p.payment_intent and r.state <> 'failed'), 0))::bigint as left,

@@ -104,6 +104,8 @@ pub struct Order {
     pub amount: i64,
     pub currency: String,
     pub pay_by: OffsetDateTime,
+    /// By the clock that `pay_by` is of: a node's may be wrong.
+    pub read_at: OffsetDateTime,
     pub created_at: OffsetDateTime,
     pub seats: Vec<OrderSeat>,
     pub tickets: Vec<Ticket>,
@@ -192,6 +194,7 @@ pub(super) async fn whole(db: &mut PgConnection, heads: Vec<Head>) -> Result<Vec
             amount: head.amount,
             currency: head.currency,
             pay_by: head.pay_by,
+            read_at: head.read_at,
             created_at: head.created_at,
             comp_reason: head.comp_reason,
             seats: seats.remove(&id).unwrap_or_default(),

@@ -37,6 +37,8 @@ pub struct Offer {
     pub amount: i64,
     pub made_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
+    /// By the clock that `expires_at` is of: a node's may be wrong.
+    pub read_at: OffsetDateTime,
     /// What it was taken up as.
     pub order_id: Option<OrderId>,
 }
@@ -81,6 +83,7 @@ struct Row {
     amount: Option<i64>,
     made_at: Option<OffsetDateTime>,
     expires_at: Option<OffsetDateTime>,
+    read_at: OffsetDateTime,
     order_id: Option<OrderId>,
 }
 
@@ -95,6 +98,7 @@ impl From<Row> for Entry {
                 amount,
                 made_at,
                 expires_at,
+                read_at: row.read_at,
                 order_id: row.order_id,
             }),
             _ => None,
@@ -201,7 +205,7 @@ async fn read(
                     (select count(*) from waitlist before
                       where before.event_id = w.event_id and before.state = 'waiting' and before.place <= w.place)
                 end as position,
-                o.hold_id, o.amount, o.made_at, o.expires_at, o.order_id,
+                o.hold_id, o.amount, o.made_at, o.expires_at, o.order_id, now() as read_at,
                 (select array_agg(s.ordinal order by s.ordinal) from offered_seats s
                   where s.hold_id = o.hold_id) as ordinals
            from waitlist w join events e on e.id = w.event_id

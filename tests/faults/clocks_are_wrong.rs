@@ -87,6 +87,7 @@ async fn nodes_with_wrong_clocks_keep_the_same_deadlines() {
         let hold = asks(&ada, &path, json!({ "seats": [format!("stalls-1-{number}")] })).await;
         assert!((5.0..=10.5).contains(&left(&hold, "expires_at")), "{hold}");
         let order = asks(&ada, "/v1/orders", json!({ "hold_id": hold["id"] })).await;
+        assert!((0.0..=10.5).contains(&left(&order, "pay_by")), "what a page counts down: {order}");
         let (by_postgres,): (f64,) = sqlx::query_as(
             "select extract(epoch from pay_by - now())::float8 from orders where id = $1::uuid",
         )
