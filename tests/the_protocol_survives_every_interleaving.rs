@@ -211,7 +211,7 @@ const EVERY_GUARD: &[(Guard, Bounds, Step, &str)] = &[
         Step::Hold,
         "a Redis without the marker was written to",
     ),
-    (Guard::KeysIntents, QUIET, Step::OpenIntent, "an order has two payable PaymentIntents"),
+    (Guard::KeysIntents, QUIET, Step::OpenToShut, "an order has two payable PaymentIntents"),
     (
         Guard::KeysRefunds,
         Bounds { cancels: [true, false, false], ..QUIET },
