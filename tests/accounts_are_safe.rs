@@ -52,21 +52,8 @@ async fn a_wrong_password_and_an_unknown_address_answer_the_same() {
     };
     let (known, unknown) = (login("ada@example.com").await, login("nobody@example.com").await);
     assert_eq!((known.status, known.code()), (401, "bad_credentials"));
+    // That it is the same work, too, is seen where passwords are checked, and in a flood of strangers, who all wait for it.
     assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
-
-    // The same work is done for both: an unknown address is not answered by a look-up alone. What is compared is
-    // the best of several tries, which other tests on this machine cannot make faster.
-    let quickest = async |email: &str| {
-        let mut best = std::time::Duration::MAX;
-        for _ in 0..5 {
-            let begun = std::time::Instant::now();
-            login(email).await;
-            best = best.min(begun.elapsed());
-        }
-        best
-    };
-    let (known, unknown) = (quickest("ada@example.com").await, quickest("nobody@example.com").await);
-    assert!(unknown * 3 > known && known * 3 > unknown, "known {known:?}, unknown {unknown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

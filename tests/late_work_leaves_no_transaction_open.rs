@@ -27,7 +27,11 @@ async fn pools() -> (Holdfast, PgPool, PgPool) {
 async fn what_is_written_after_a_transaction_that_was_given_up_at_its_beginning_is_there_for_everybody() {
     let (_holdfast, node, others) = pools().await;
     let mut late = 0;
-    for seat in 0..20 {
+    // On a busy machine it may often be there in time.
+    for seat in 0..500 {
+        if late == 10 {
+            return;
+        }
         let mut connection = node.acquire().await.expect("a connection");
         // The word is out, the answer is not here: time is up.
         late += u32::from(connection.begin().now_or_never().is_none());
@@ -46,5 +50,5 @@ async fn what_is_written_after_a_transaction_that_was_given_up_at_its_beginning_
             .expect("an answer");
         assert_eq!(seen, 1, "what was acknowledged is there");
     }
-    assert!(late > 0, "Postgres is not always that quick");
+    panic!("Postgres is not always that quick: {late} of 500 were late");
 }
