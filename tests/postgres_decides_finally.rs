@@ -144,11 +144,7 @@ async fn a_hold_that_has_not_come_to_checkout_outlives_every_comparison() {
 }
 
 /// A node can die between the claims and the flags, and a Redis can be away in that moment: then they end with the hold.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_checkout_that_is_repeated_has_its_seats_held_for_as_long_as_it_may_be_paid() {
-    let holdfast = Holdfast::start().await;
-    let event = holdfast.theatre().await;
-    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+async fn breaks_off(holdfast: &Holdfast, event: holdfast::ids::EventId, ada: &Client) -> serde_json::Value {
     let hold = ada.holds_seats(event, &PAIR).await.expect(201);
     holdfast.stripe_fails("create", 503).await;
     assert_eq!(ada.post("/v1/orders", json!({ "hold_id": id(&hold) })).await.status, 503);
@@ -156,6 +152,15 @@ async fn a_checkout_that_is_repeated_has_its_seats_held_for_as_long_as_it_may_be
         holdfast.redis_command(&["DEL", &format!("isTaken:{{{event}}}:{ordinal}")]).await;
     }
     holdfast.stripe_recovers().await;
+    hold
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_that_is_repeated_has_its_seats_held_for_as_long_as_it_may_be_paid() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    let hold = breaks_off(&holdfast, event, &ada).await;
 
     let order = ada.checks_out(&hold).await;
     let refused = ben.holds_seats(event, &PAIR).await;
@@ -171,13 +176,7 @@ async fn a_checkout_that_nobody_repeats_has_its_seats_held_all_the_same() {
     let holdfast = Holdfast::start().await;
     let event = holdfast.theatre().await;
     let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
-    let hold = ada.holds_seats(event, &PAIR).await.expect(201);
-    holdfast.stripe_fails("create", 503).await;
-    assert_eq!(ada.post("/v1/orders", json!({ "hold_id": id(&hold) })).await.status, 503);
-    for ordinal in 0..2 {
-        holdfast.redis_command(&["DEL", &format!("isTaken:{{{event}}}:{ordinal}")]).await;
-    }
-    holdfast.stripe_recovers().await;
+    breaks_off(&holdfast, event, &ada).await;
     eventually("the payment is opened without her", async || {
         let orders = ada.get("/v1/orders").await.expect(200);
         orders["items"][0]["payment"]["client_secret"].as_str().map(drop)
