@@ -70,7 +70,9 @@ impl Desk {
     async fn has_another_door(&self, order: OrderId, intent: &Intent) -> Result<bool, OrdersError> {
         within(async {
             let (another,): (bool,) = sqlx::query_as(
-                "select exists (select from payments where order_id = $1 and payment_intent <> $2)",
+                "select exists (select from orders o
+                                  join payments p on p.event_id = o.event_id and p.order_id = o.id
+                                 where o.id = $1 and p.payment_intent <> $2)",
             )
             .bind(order)
             .bind(&intent.id)
