@@ -12,8 +12,11 @@ use super::points::Plan;
 use super::stage::{Stage, Stand};
 use crate::stand::Node;
 
-/// How long a worker may still take to get to its step when the story has been told.
-const STRAGGLERS: Duration = Duration::from_secs(40);
+/// How long a worker may still take to get to its step when the story has been told: it may have lost its Postgres to a
+/// neighbour's crash with a letter in its hands, and waits for the lease of a minute then.
+const STRAGGLERS: Duration = Duration::from_secs(100);
+/// How long it may take to a second step, which need not be on the way back at all.
+const STRAGGLERS_AGAIN: Duration = Duration::from_secs(40);
 /// How long a node may take to end after it was asked to: as long as its settings allow, and a busy machine's share.
 const POLITENESS: Duration = Duration::from_secs(25);
 
@@ -102,8 +105,7 @@ impl Cell {
             ending
         };
         // Whichever goes wrong first is what went wrong.
-        let (ending, (outcome, mut nodes)) =
-            tokio::join!(telling, self.strike(&stage, victim, Watch { told: &told, since: None }));
+        let (ending, (outcome, mut nodes)) = tokio::join!(telling, self.strike(&stage, victim, &told));
         if self.disaster == Disaster::Sleeps {
             // Everything was decided without it. Now it goes on where it was.
             nodes[0].thaw();
@@ -118,7 +120,8 @@ impl Cell {
     }
 
     /// Waits for the point, does what is to be done there, and answers with the nodes that are left.
-    async fn strike(&self, stage: &Stage, mut victim: Node, mut watch: Watch<'_>) -> (Outcome, Vec<Node>) {
+    async fn strike(&self, stage: &Stage, mut victim: Node, told: &AtomicBool) -> (Outcome, Vec<Node>) {
+        let mut watch = Watch { told, since: None, patience: STRAGGLERS };
         let dies = matches!(self.disaster, Disaster::Dies | Disaster::DiesAgain(_));
         while if dies { victim.runs() } else { !victim.is_frozen() } {
             assert!(victim.runs(), "{} has ended by itself:\n{}", victim.name, victim.last_words());
@@ -137,6 +140,7 @@ impl Cell {
                 // It may be gone before it has told anybody that it is there.
                 rescuer.launch();
                 stage.house.is_served_by(&[&rescuer]).await;
+                let mut watch = Watch { told, since: None, patience: STRAGGLERS_AGAIN };
                 while rescuer.runs() && watch.goes_on() {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -184,6 +188,7 @@ impl Cell {
 struct Watch<'a> {
     told: &'a AtomicBool,
     since: Option<Instant>,
+    patience: Duration,
 }
 
 impl Watch<'_> {
@@ -191,7 +196,7 @@ impl Watch<'_> {
         if self.told.load(Ordering::SeqCst) {
             self.since.get_or_insert_with(Instant::now);
         }
-        self.since.is_none_or(|told| told.elapsed() < STRAGGLERS)
+        self.since.is_none_or(|told| told.elapsed() < self.patience)
     }
 }
 
