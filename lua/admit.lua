@@ -24,7 +24,8 @@ credit = math.min(credit + math.max(now - at, 0) * pace / 1000, math.max(pace, 1
 -- `<passed before>:<customers with seats before>`, by moment.
 redis.call('ZREMRANGEBYSCORE', TIMES, '-inf', now - lasts)
 local first = redis.call('ZRANGE', TIMES, 0, 0)[1]
-local with_seats, choosing = redis.call('HLEN', OWNERS), 0
+-- One of them is nobody's.
+local with_seats, choosing = math.max(redis.call('HLEN', OWNERS) - 1, 0), 0
 if first then
   local before, seated = string.match(first, '^(%d+):(%d+)$')
   choosing = math.max(passed - tonumber(before) - math.max(with_seats - tonumber(seated), 0), 0)

@@ -28,6 +28,8 @@ local function begin()
   redis.call('SET', TAKEN, aisles)
   redis.call('SET', SOLD, aisles)
   redis.call('SETBIT', BLOCKED, #aisles * 8 - 1, 0)
+  -- Who counts later would make the key anew: that this is gone shows that it was lost.
+  redis.call('HSET', OWNERS, 'nobody', 0)
   local places = #aisles * 8 - redis.call('BITCOUNT', TAKEN)
   redis.call('HSET', META, 'loading', epoch, 'token', token, 'next', 0, 'size', size, 'places', places)
   return {'loaded', ''}

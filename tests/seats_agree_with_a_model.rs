@@ -487,7 +487,8 @@ impl Pair {
             let is_kept = kept.get(at / 8).is_some_and(|byte| byte & (0x80 >> (at % 8)) != 0);
             prop_assert_eq!(is_kept, *seat == Seat::Kept, "whether seat {} that is {:?} is kept", at, seat);
         }
-        let counts: BTreeMap<String, i64> = self.house.ask(redis::cmd("HGETALL").arg(owners)).await;
+        let mut counts: BTreeMap<String, i64> = self.house.ask(redis::cmd("HGETALL").arg(owners)).await;
+        prop_assert_eq!(counts.remove("nobody"), Some(0), "the key is the one that was loaded");
         let expected: BTreeMap<String, i64> =
             self.model.owners.iter().map(|(&owner, &has)| (self.owners[owner].to_string(), has)).collect();
         prop_assert_eq!(counts, expected, "what customers hold and have bought");

@@ -20,7 +20,8 @@ const MARKER: &str = "holdfast-stack";
 /// Where root keeps the data of folders that the servers cannot reach.
 const SYSTEM: &str = "/var/lib/holdfast";
 
-/// How long the servers of a run that was just killed may take to end before their folder counts as in use.
+/// How long the servers of a run that was just killed may take to end before their folder counts as in use; and a child of
+/// ours that is about to become another program, and has all our files until then.
 const LAST_BREATH: Duration = Duration::from_secs(3);
 
 /// What `fresh` removes; anything else in the folder is somebody else's.
@@ -64,7 +65,7 @@ impl Folder {
         if !dir.join(MARKER).exists() {
             return Err(StackError::NotOurs(dir));
         }
-        let lock = lock(&dir)?.ok_or_else(|| StackError::InUse(dir.clone()))?;
+        let lock = lock_within(LAST_BREATH, &dir)?.ok_or_else(|| StackError::InUse(dir.clone()))?;
         empty(&dir)?;
         fs::remove_file(dir.join(MARKER)).map_err(StackError::io(what()))?;
         // Somebody else's things may lie in it, too: those stay.

@@ -89,9 +89,8 @@ impl Desk {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            let (chart, planes, claims) = self.both_sides(event).await?;
-            let has_owners = claims.iter().any(|claim| claim.account_id.is_some());
-            if !self.seats.has_holes(event, &planes, &chart.aisle_plane(), has_owners).await? {
+            let (chart, planes) = (self.catalog.chart(event).await?, self.seats.snapshot(event).await?);
+            if !self.seats.has_holes(event, &planes, &chart.aisle_plane()).await? {
                 return Ok(None);
             }
             if pause.is_some() {

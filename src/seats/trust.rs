@@ -36,8 +36,9 @@ impl Engine {
         Ok(known.iter().map(|value| value.as_deref().unwrap_or_default()).eq(wanted))
     }
 
-    /// Whether a key is gone that a picture with seats in customers' hands must have, though the marker lived. Redis loses
-    /// whole keys, so one look at each is enough: aisles are in two planes whatever is sold, and somebody has each such seat.
+    /// Whether a key is gone that a picture must have, though the marker lived. Redis loses whole keys, so one look at each is
+    /// enough, also when a later write made it anew: aisles are in two planes whatever is sold, and nobody is counted among
+    /// the customers.
     ///
     /// # Errors
     /// When Redis cannot answer.
@@ -46,7 +47,6 @@ impl Engine {
         event: EventId,
         planes: &Planes,
         aisles: &[u8],
-        has_owners: bool,
     ) -> Result<bool, SeatsError> {
         let covers = |plane: &[u8]| {
             plane.len() >= aisles.len()
@@ -55,11 +55,8 @@ impl Engine {
         if !covers(&planes.taken) || !covers(&planes.sold) {
             return Ok(true);
         }
-        if !has_owners {
-            return Ok(false);
-        }
         let [_, _, _, _, _, _, owners, ..] = Keys::of(event).shared();
-        let there: bool = self.redis.read(redis::cmd("EXISTS").arg(owners)).await?;
+        let there: bool = self.redis.read(redis::cmd("HEXISTS").arg(owners).arg("nobody")).await?;
         Ok(!there)
     }
 
