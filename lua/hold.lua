@@ -1,8 +1,8 @@
 --[[ hold: takes named seats and standing places, all or nothing; or says which failed and why.
-  KEYS  1-9 the event  10-11 as in granting  12… the flags of the named seats, then of the named places
-  ARGV  1-9 as in granting  10 how many seats  11 how many named standing places
+  KEYS  1-9 the event  10-11 as in granting  12 as in remembering  13… the flags of the named seats, then of the named places
+  ARGV  1-9 as in granting  10-11 as in remembering  12 how many seats  13 how many named standing places
         then the ordinals of the seats, those of the places, and for each area: from, to (exclusive), how many
-  Replies  those of granting, and
+  Replies  those of granting and remembering, and
            refused f ordinal reason …   each named seat that cannot be had: sold, blocked, held or orphan
            sold_out f free              an area has fewer places left than were asked
   Precedence: sold, blocked and held are told together; then sold_out, then orphan, then limit.
@@ -13,13 +13,15 @@
   seat there, unless all that it leaves of the run is that one seat: whoever takes n of n + 1 must leave one
   alone wherever they sit. The seats of a hold that is being replaced count as free. Standing is exempt.
 ]]
-local answer = answered_already()
+local answer = told_before()
 if answer then return answer end
+answer = answered_already()
+if answer then return remember(answer) end
 
-local seat_count, place_count = tonumber(ARGV[10]), tonumber(ARGV[11])
+local seat_count, place_count = tonumber(ARGV[12]), tonumber(ARGV[13])
 local named, chosen = {}, {}
 for i = 1, seat_count + place_count do
-  named[i] = tonumber(ARGV[11 + i])
+  named[i] = tonumber(ARGV[13 + i])
   chosen[named[i]] = true
 end
 
@@ -54,7 +56,7 @@ end
 
 local function refused_seats()
   local refused = {'refused', feed}
-  local flags = redis.call('MGET', unpack(KEYS, 12, 11 + #named))
+  local flags = redis.call('MGET', unpack(KEYS, 13, 12 + #named))
   for i, ordinal in ipairs(named) do
     local reason = refusal(ordinal, flags[i])
     if reason then
@@ -117,17 +119,17 @@ end
 if #named > 0 then
   look()
   answer = refused_seats()
-  if answer then return answer end
+  if answer then return remember(answer) end
 end
 
 local picked = {}
-for i = 12 + #named, #ARGV, 3 do
+for i = 14 + #named, #ARGV, 3 do
   local left = pick(tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), picked)
-  if left then return {'sold_out', feed, left} end
+  if left then return remember({'sold_out', feed, left}) end
 end
 answer = (orphan_rule and orphans()) or over_limit(#named + #picked) or heal(picked)
-if answer then return answer end
+if answer then return remember(answer) end
 
 for _, ordinal in ipairs(picked) do named[#named + 1] = ordinal end
 -- Model: Hold
-return grant(named)
+return remember(grant(named))

@@ -1,14 +1,16 @@
 --[[ hold_best: chooses and takes the best adjacent seats in one step.
-  KEYS  1-9 the event  10-11 as in granting
-  ARGV  1-9 as in granting  10-13 as in choosing  then for each range of seats, best first: from, to (exclusive)
-  Replies  those of granting and choosing, and
+  KEYS  1-9 the event  10-11 as in granting  12 as in remembering
+  ARGV  1-9 as in granting  10-11 as in remembering  12-15 as in choosing  then for each range of seats, best first: from, to (exclusive)
+  Replies  those of granting, remembering and choosing, and
            no_adjacent f free      there are enough free seats, nowhere side by side
            sold_out f free         there are not enough
   Touches  isTaken:{E}:<ordinal> of the seats that it picks
 ]]
-local answer = answered_already()
+local answer = told_before()
 if answer then return answer end
-local START = 14
+answer = answered_already()
+if answer then return remember(answer) end
+local START = 16
 
 local function left()
   local places = 0
@@ -26,9 +28,9 @@ local first, more = choose(START)
 if more then return more end
 if not first then
   local remaining = left()
-  return {remaining < wanted and 'sold_out' or 'no_adjacent', feed, remaining}
+  return remember({remaining < wanted and 'sold_out' or 'no_adjacent', feed, remaining})
 end
 local ordinals = side_by_side(first)
 if not ordinals then return {'again', feed} end
 -- Model: Hold
-return over_limit(wanted) or heal(ordinals) or grant(ordinals)
+return remember(over_limit(wanted) or heal(ordinals) or grant(ordinals))

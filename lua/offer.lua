@@ -1,7 +1,7 @@
 --[[ offer: takes the best seats for a party of the waiting list, among what is free and what is kept for it.
-  KEYS  1-9 the event  10-11 as in granting (an offer replaces nothing)  12 a plane to work on, gone afterwards
-  ARGV  1-9 as in granting  10-13 as in choosing  14 the news that the caller has seen  15 ms that the offer lasts
-        16 1 where people stand and any places will do, else 0
+  KEYS  1-9 the event  10-11 as in granting (an offer replaces nothing)  12 not used  13 a plane to work on, gone afterwards
+  ARGV  1-9 as in granting  10-11 not used  12-15 as in choosing  16 the news that the caller has seen  17 ms that the offer lasts
+        18 1 where people stand and any places will do, else 0
         then for each range, best first: from, to (exclusive)
   Replies  those of granting and choosing, and
            changed f   something came free or a rule changed since: who stands before this party is asked anew
@@ -12,9 +12,9 @@
 ]]
 local answer = answered_already()
 if answer then return answer end
-if redis.call('HGET', META, 'news') ~= ARGV[14] then return {'changed', feed} end
-local START, standing = 17, ARGV[16] == '1'
-lasts, span = tonumber(ARGV[15]), tonumber(ARGV[15])
+if redis.call('HGET', META, 'news') ~= ARGV[16] then return {'changed', feed} end
+local START, standing = 19, ARGV[18] == '1'
+lasts, span = tonumber(ARGV[17]), tonumber(ARGV[17])
 
 -- Any free places of one area.
 local function places()
@@ -42,12 +42,12 @@ local refused = over_limit(wanted)
 if refused then return refused end
 -- What is kept is taken, so what differs in exactly one of the two is taken for good.
 if redis.call('EXISTS', KEPT) == 1 then
-  redis.call('BITOP', 'XOR', KEYS[12], TAKEN, KEPT)
-  plane = KEYS[12]
+  redis.call('BITOP', 'XOR', KEYS[13], TAKEN, KEPT)
+  plane = KEYS[13]
 end
 local ordinals, more
 if standing then ordinals = places() else ordinals, more = seats() end
-redis.call('UNLINK', KEYS[12])
+redis.call('UNLINK', KEYS[13])
 if more then return more end
 if not ordinals then return {'none', feed} end
 -- Model: Offer

@@ -22,6 +22,7 @@ pub mod markup;
 pub mod money;
 pub mod node;
 pub mod orders;
+pub mod packing;
 pub mod payments;
 pub mod proof;
 pub mod room;

@@ -15,6 +15,7 @@ use crate::seats_support::{House, ask, open_rules, order, plan};
 const EVENT: &str = include_str!("../lua/shared/event.lua");
 const EXPIRY: &str = include_str!("../lua/shared/expiry.lua");
 const GRANTING: &str = include_str!("../lua/shared/granting.lua");
+const REMEMBERING: &str = include_str!("../lua/shared/remembering.lua");
 const CHOOSING: &str = include_str!("../lua/shared/choosing.lua");
 /// The news of an event in its first epoch.
 const FIRST: i64 = 1_000_000;
@@ -94,21 +95,42 @@ struct Asking {
     wish: &'static str,
     replaces: Option<HoldId>,
     cap: u32,
+    /// The fingerprint of a call that is remembered.
+    call: &'static str,
 }
 
 impl Asking {
     fn new() -> Self {
-        Self { hold: HoldId(Uuid::new_v4()), owner: AccountId::new(), wish: "w", replaces: None, cap: 64 }
+        Self {
+            hold: HoldId(Uuid::new_v4()),
+            owner: AccountId::new(),
+            wish: "w",
+            replaces: None,
+            cap: 64,
+            call: "",
+        }
     }
 
     fn keys(&self, event: EventId) -> Vec<String> {
         let keys = Keys::of(event);
-        vec![keys.hold(self.hold), keys.hold(self.replaces.unwrap_or(self.hold))]
+        let own = keys.hold(self.hold);
+        let memory = if self.call.is_empty() { own.clone() } else { keys.once(self.owner, "key") };
+        vec![own, keys.hold(self.replaces.unwrap_or(self.hold)), memory]
     }
 
     fn args(&self) -> Vec<String> {
         let replaces = self.replaces.map(|hold| hold.to_string()).unwrap_or_default();
-        words(&[&self.hold, &self.owner, &self.wish, &replaces, &300_000, &self.cap, &"public"])
+        words(&[
+            &self.hold,
+            &self.owner,
+            &self.wish,
+            &replaces,
+            &300_000,
+            &self.cap,
+            &"public",
+            &self.call,
+            &4711,
+        ])
     }
 
     async fn named(&self, heard: &mut Heard, event: EventId, seats: &[u32]) -> Vec<String> {
@@ -171,10 +193,31 @@ async fn granting(heard: &mut Heard, asks: impl AsyncFn(&Asking, &mut Heard, Eve
     assert_eq!(asks(&Asking::new(), heard, EventId::new()).await, words(&[&"not_ready", &""]));
 }
 
+/// What `hold` and `hold_best` say to a call that comes again.
+async fn remembering(heard: &mut Heard, asks: impl AsyncFn(&Asking, &mut Heard, EventId) -> Vec<String>) {
+    let event = heard.event(&open_rules()).await;
+    let first = Asking { call: "call", ..Asking::new() };
+    let granted = asks(&first, heard, event).await;
+    assert_eq!(granted[0], "held");
+    let again = Asking { hold: HoldId(Uuid::new_v4()), ..first };
+    let told = asks(&again, heard, event).await;
+    assert_eq!(told[..4], words(&[&"answered", &"", &4711, &first.hold]), "whatever it would be called now");
+    assert_eq!(told[4..], granted, "word for word");
+    assert_eq!(asks(&Asking { call: "other", ..again }, heard, event).await, words(&[&"reused", &""]));
+
+    // Nothing is asked of a picture that is not there, and nothing of that is remembered.
+    let later = EventId::new();
+    assert_eq!(asks(&first, heard, later).await[0], "not_ready");
+    let memory: bool =
+        heard.house.ask(redis::cmd("EXISTS").arg(Keys::of(later).once(first.owner, "key"))).await;
+    assert!(!memory);
+}
+
 #[tokio::test]
 async fn hold() {
-    let mut heard = Heard::of(include_str!("../lua/hold.lua"), &[EXPIRY, GRANTING]).await;
+    let mut heard = Heard::of(include_str!("../lua/hold.lua"), &[EXPIRY, GRANTING, REMEMBERING]).await;
     granting(&mut heard, async |asking, heard, event| asking.named(heard, event, &[0, 1]).await).await;
+    remembering(&mut heard, async |asking, heard, event| asking.named(heard, event, &[0, 1]).await).await;
 
     let event = heard.event(&Rules { orphan_rule: true, ..open_rules() }).await;
     assert_eq!(Asking::new().named(&mut heard, event, &[1]).await, words(&[&"refused", &"", &1, &"orphan"]));
@@ -185,8 +228,10 @@ async fn hold() {
 
 #[tokio::test]
 async fn hold_best() {
-    let mut heard = Heard::of(include_str!("../lua/hold_best.lua"), &[EXPIRY, GRANTING, CHOOSING]).await;
+    let shared = [EXPIRY, GRANTING, REMEMBERING, CHOOSING];
+    let mut heard = Heard::of(include_str!("../lua/hold_best.lua"), &shared).await;
     granting(&mut heard, async |asking, heard, event| asking.best(heard, event, 2, 100).await).await;
+    remembering(&mut heard, async |asking, heard, event| asking.best(heard, event, 2, 100).await).await;
 
     let event = heard.event(&open_rules()).await;
     assert_eq!(Asking::new().best(&mut heard, event, 5, 100).await, words(&[&"no_adjacent", &"", &7]));

@@ -14,11 +14,55 @@ async fn a_repeated_hold_is_the_same_hold_and_another_body_is_refused() {
     let wish = json!({ "seats": ["stalls-A-1", "stalls-A-2"] });
 
     let first = ada.post_once(&path, "key-1", wish.clone()).await.expect(201);
-    let again = ada.post_once(&path, "key-1", wish).await.expect(201);
-    assert_eq!(first, again);
+    let again = ada.post_once(&path, "key-1", wish).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(first, again.expect(201));
     let other = ada.post_once(&path, "key-1", json!({ "seats": ["stalls-B-1"] })).await;
     assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"), "a key is for one wish");
     assert_eq!(ada.state_of(event, "stalls-B-1").await, "free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_stays_one_whatever_comes_free_and_on_every_node() {
+    let holdfast = Holdfast::start().await;
+    let second = holdfast.second_node().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    let path = format!("/v1/events/{event}/holds");
+    for (key, wish) in [
+        ("named", json!({ "seats": ["stalls-A-1"] })),
+        ("both", json!({ "seats": ["stalls-A-1", "stalls-A-2"] })),
+        ("best", json!({ "best": { "quantity": 50 } })),
+    ] {
+        let taken = ben.holds_seats(event, &["stalls-A-1", "stalls-A-2"]).await.expect(201);
+        let first = ada.post_once(&path, key, wish.clone()).await;
+        assert_eq!(first.status, 409, "{key}");
+        ben.delete(&format!("/v1/holds/{}", id(&taken))).await;
+        let again = ada.at(&second).post_once(&path, key, wish).await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (409, Some("true")), "{key}");
+        assert_eq!(again.body, first.body, "{key}");
+    }
+    assert_eq!(ada.state_of(event, "stalls-A-1").await, "free", "nothing was taken by a repeat");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_clicks_at_once_with_one_key_on_two_nodes_are_one_hold() {
+    let holdfast = Holdfast::start().await;
+    let second = holdfast.second_node().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let path = format!("/v1/events/{event}/holds");
+    let mut clicks = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let (ada, path) = (if number % 2 == 0 { ada.clone() } else { ada.at(&second) }, path.clone());
+        let wish = json!({ "best": { "quantity": 2 } });
+        clicks.spawn(async move { ada.post_once(&path, "click", wish).await.expect(201) });
+    }
+    let mut answers = clicks.join_all().await;
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "each says the same, its moment included");
+    let status = ada.get(&format!("/v1/events/{event}/status")).await.expect(200);
+    assert_eq!(status["held"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

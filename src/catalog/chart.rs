@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
-
 use super::document::{Category, Document, RowPart, SeatPart};
-use super::drawing;
+use super::drawing::{Drawing, draw};
 use crate::ids::{EventId, Ordinal};
 use crate::money::Currency;
 
@@ -26,8 +24,7 @@ pub struct Chart {
     /// The ordinals of each section, and of each category's seats in maximal runs.
     sections: Vec<Range<Ordinal>>,
     categories: Vec<Vec<Range<Ordinal>>>,
-    /// Gzipped, since that is how nearly everybody wants it, and a stadium's takes megabytes otherwise.
-    drawing: OnceLock<Bytes>,
+    drawing: OnceLock<Drawing>,
 }
 
 /// A place as people know it.
@@ -306,10 +303,13 @@ impl Chart {
         &self.etag
     }
 
-    /// The drawing that everybody gets: JSON, gzipped, made once.
-    pub fn drawing(&self) -> Bytes {
-        self.drawing
-            .get_or_init(|| drawing::pack(&drawing::draw(self.event_id, &self.etag, &self.document)))
-            .clone()
+    /// The drawing that everybody gets, made once.
+    pub fn drawing(&self) -> &Drawing {
+        self.drawing.get_or_init(|| Drawing::of(&self.draw()))
+    }
+
+    /// The same as JSON, made for this one reader.
+    pub fn draw(&self) -> Vec<u8> {
+        draw(self.event_id, &self.etag, &self.document)
     }
 }

@@ -1,28 +1,37 @@
 //! The chart as everybody gets it: names and coordinates, and nothing of ordinals.
 
-use std::io::{Read as _, Write as _};
-
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::document::{Category, Document};
 use crate::ids::EventId;
 use crate::money::Currency;
+use crate::packing::{self, Coding, Effort};
 
-/// What is sent to whoever takes gzip.
-pub fn pack(drawing: &[u8]) -> Bytes {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
-    packer.write_all(drawing).and_then(|()| packer.finish()).expect("memory takes what is written").into()
+/// A drawing as it is kept: packed, since that is how nearly everybody wants it, and a stadium's takes megabytes otherwise.
+#[derive(Debug)]
+pub struct Drawing {
+    gzip: Bytes,
+    brotli: Bytes,
 }
 
-/// What is sent to whoever does not.
-pub fn unpack(packed: &[u8]) -> Vec<u8> {
-    let mut drawing = Vec::new();
-    GzDecoder::new(packed).read_to_end(&mut drawing).expect("what was packed here unpacks");
-    drawing
+impl Drawing {
+    pub(super) fn of(drawn: &[u8]) -> Self {
+        Self {
+            gzip: packing::gzip(drawn, Effort::Thorough),
+            brotli: packing::brotli(drawn, Effort::Thorough),
+        }
+    }
+
+    /// The JSON in this coding; unpacked for the few that take none.
+    #[must_use]
+    pub fn in_coding(&self, coding: Coding) -> Bytes {
+        match coding {
+            Coding::Plain => packing::gunzip(&self.gzip).into(),
+            Coding::Gzip => self.gzip.clone(),
+            Coding::Brotli => self.brotli.clone(),
+        }
+    }
 }
 
 /// The whole drawing as JSON.
@@ -62,20 +71,14 @@ pub fn draw(event_id: EventId, version: &str, chart: &Document) -> Vec<u8> {
             height: area.height,
         })
         .collect();
-    let drawing = Drawing {
-        event_id,
-        version,
-        currency: chart.currency,
-        categories: &chart.categories,
-        sections,
-        areas,
-    };
+    let drawing =
+        Drawn { event_id, version, currency: chart.currency, categories: &chart.categories, sections, areas };
     serde_json::to_vec(&drawing).expect("a drawing is plain data")
 }
 
 /// The chart with coordinates: one unit is the distance of two neighbours, the stage is above.
 #[derive(Serialize)]
-struct Drawing<'a> {
+struct Drawn<'a> {
     event_id: EventId,
     version: &'a str,
     currency: Currency,

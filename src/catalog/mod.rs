@@ -21,7 +21,7 @@ use std::fmt;
 
 pub use self::chart::{Area, Chart, SeatInfo, Section};
 pub use self::document::Category;
-pub use self::drawing::unpack as unpack_drawing;
+pub use self::drawing::Drawing;
 pub use self::event::{Event, EventState};
 pub use self::form::{
     AreaForm, CategoryForm, EventPatch, NewEvent, RowForm, SeatForm, SeatsForm, SectionForm,

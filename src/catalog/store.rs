@@ -317,7 +317,9 @@ impl Catalog {
 /// Makes the drawing before the first customer asks for it: a stadium's takes a good part of a second.
 fn draw_ahead(chart: &Arc<Chart>) {
     let chart = Arc::clone(chart);
-    tokio::task::spawn_blocking(move || chart.drawing());
+    tokio::task::spawn_blocking(move || {
+        chart.drawing();
+    });
 }
 
 pub(super) fn deed(actor: AccountId, event: EventId, action: &str, detail: Value) -> Deed<'_> {

@@ -19,7 +19,7 @@ use super::idempotency::Operation;
 use super::pagination::{Page, Paged};
 use super::problem::{Code, Problem, ProblemBody};
 use crate::accounts::Role;
-use crate::catalog::{Event, EventPatch, EventState, NewEvent, unpack_drawing};
+use crate::catalog::{Event, EventPatch, EventState, NewEvent};
 use crate::ids::EventId;
 use crate::orders::OrdersError;
 use crate::seats::SeatsError;
@@ -178,7 +178,7 @@ async fn seats(
     let is_draft = event.state == EventState::Draft;
     let chart = if is_draft { app.catalog.chart_of_draft(id).await? } else { app.catalog.chart(id).await? };
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Ok((kind, unpack_drawing(&chart.drawing())).into_response())
+    Ok((kind, chart.draw()).into_response())
 }
 
 /// Makes a draft what this form says, places included. What is published keeps its places.

@@ -25,8 +25,8 @@ pub enum Memory {
     Nowhere,
     /// Beside the effect it guards.
     Postgres,
-    /// For holds: the stampede of a sale must not reach Postgres.
-    Redis,
+    /// In Redis, in the step that decides about the seats: the stampede of a sale must not reach Postgres.
+    WithTheHold,
 }
 
 /// What one route may cost.
@@ -76,7 +76,7 @@ impl Allowance {
             (_, "/v1/webhooks/stripe" | "/v1/events/{id}/room" | PREVIEW) | ("DELETE", "/v1/holds/{id}") => {
                 Memory::Nowhere
             }
-            ("POST", "/v1/events/{id}/holds") => Memory::Redis,
+            ("POST", "/v1/events/{id}/holds") => Memory::WithTheHold,
             ("POST" | "PATCH" | "PUT" | "DELETE", route) if route.starts_with("/v1/") => Memory::Postgres,
             _ => Memory::Nowhere,
         };
@@ -94,9 +94,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_are_remembered_in_redis_and_other_changes_in_postgres() {
+    fn holds_are_remembered_where_they_are_and_other_changes_in_postgres() {
         let memory = |method, route| Allowance::of_route(&method, route).memory;
-        assert_eq!(memory(Method::POST, "/v1/events/{id}/holds"), Memory::Redis);
+        assert_eq!(memory(Method::POST, "/v1/events/{id}/holds"), Memory::WithTheHold);
         assert_eq!(memory(Method::DELETE, "/v1/holds/{id}"), Memory::Nowhere);
         assert_eq!(memory(Method::POST, "/v1/orders"), Memory::Postgres);
         assert_eq!(memory(Method::PATCH, "/v1/admin/events/{id}"), Memory::Postgres);

@@ -1,8 +1,8 @@
 //! Which seats are not free, for pages that draw a map. Served from this node's memory; Redis is not asked.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -11,12 +11,13 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::cache::{self, Tag};
+use super::coding;
 use super::errors::of_seats;
 use super::extract::{Json, Path};
 use super::problem::Problem;
 use crate::catalog::Chart;
 use crate::ids::EventId;
-use crate::seats::{SeatState, Version, View};
+use crate::seats::{Print, SeatState, View};
 
 /// The version of planes, which have no room for it in their body.
 const VERSION: HeaderName = HeaderName::from_static("holdfast-version");
@@ -43,6 +44,7 @@ pub struct Availability<'a> {
 /// The planes taken and sold, one behind the other.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "for the documentation: the bytes are sent as they are")]
 struct Planes(Vec<u8>);
 
 /// Seats by id, written one after the other: a full stadium makes no second copy of itself.
@@ -112,28 +114,39 @@ async fn availability(
         .get_all(header::ACCEPT)
         .iter()
         .any(|accept| accept.to_str().is_ok_and(|accept| accept.contains(PLANES)));
-    let mut answer = if wants_planes {
-        let tag = Tag::of_version(format_args!("{}-planes", view.version));
-        cache::answer(&headers, &tag, cache::ASK_AGAIN, || Planes::of(&view).answer(view.version))
+    let version = view.version;
+    let tag = if wants_planes {
+        Tag::of_version(format_args!("{version}-planes"))
     } else {
-        let tag = Tag::of_version(view.version);
-        cache::answer(&headers, &tag, cache::ASK_AGAIN, || {
-            Json(Availability::of(&chart, &view)).into_response()
-        })
+        Tag::of_version(version)
     };
-    answer.headers_mut().insert(header::VARY, header::HeaderValue::from_static("accept"));
+    let mut answer = if tag.is_known(&headers) {
+        cache::unchanged()
+    } else {
+        let coding = coding::asked_for(&headers);
+        if wants_planes {
+            let body = view.print(Print::Planes, coding, planes);
+            coding::answer(PLANES, coding, body.await)
+        } else {
+            let draw = move |view: &View| json(&chart, view);
+            coding::answer("application/json", coding, view.print(Print::Json, coding, draw).await)
+        }
+    };
+    cache::label(&mut answer, &tag, cache::ASK_AGAIN);
+    let headers = answer.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if wants_planes && let Ok(version) = HeaderValue::from_str(&version.to_string()) {
+        headers.insert(VERSION, version);
+    }
     Ok(answer)
 }
 
-impl Planes {
-    fn of(view: &View) -> Self {
-        Self([view.taken.as_slice(), view.sold.as_slice()].concat())
-    }
+fn planes(view: &View) -> Vec<u8> {
+    [view.taken.as_slice(), view.sold.as_slice()].concat()
+}
 
-    fn answer(self, version: Version) -> Response {
-        let headers = [(header::CONTENT_TYPE, PLANES.to_owned()), (VERSION, version.to_string())];
-        (headers, self.0).into_response()
-    }
+pub(super) fn json(chart: &Chart, view: &View) -> Vec<u8> {
+    serde_json::to_vec(&Availability::of(chart, view)).expect("seats and their states are always JSON")
 }
 
 /// How many seats are what.

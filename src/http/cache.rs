@@ -25,8 +25,10 @@ impl Tag {
         Self::of_version(BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(content)[..16]))
     }
 
-    fn is_known(&self, asked: &HeaderMap) -> bool {
-        let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    pub fn is_known(&self, asked: &HeaderMap) -> bool {
+        fn bare(tag: &str) -> &str {
+            tag.trim().trim_start_matches("W/")
+        }
         asked
             .get_all(header::IF_NONE_MATCH)
             .iter()
@@ -38,13 +40,23 @@ impl Tag {
 
 /// `304` when the caller has this version, else what `full` makes; both say how long it may be kept.
 pub fn answer(asked: &HeaderMap, tag: &Tag, keep: &'static str, full: impl FnOnce() -> Response) -> Response {
-    let mut answer = if tag.is_known(asked) { StatusCode::NOT_MODIFIED.into_response() } else { full() };
+    let mut answer = if tag.is_known(asked) { unchanged() } else { full() };
+    label(&mut answer, tag, keep);
+    answer
+}
+
+/// To whoever has this version already.
+pub fn unchanged() -> Response {
+    StatusCode::NOT_MODIFIED.into_response()
+}
+
+/// Says which version an answer is, and how long it may be kept.
+pub fn label(answer: &mut Response, tag: &Tag, keep: &'static str) {
     let headers = answer.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&tag.0) {
         headers.insert(header::ETAG, value);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    answer
 }
 
 #[cfg(test)]

@@ -187,6 +187,7 @@ fn told(error: SeatsError, name: impl Fn(Ordinal) -> Option<String>) -> Problem 
         SeatsError::NotReady(_) => Code::EventNotReady.problem(),
         // Somebody else's hold does not exist for this customer.
         SeatsError::NotYours => Code::NotFound.problem(),
+        SeatsError::KeyReused => Code::IdempotencyKeyReused.problem(),
         SeatsError::Gone => Code::HoldExpired.problem(),
         SeatsError::InCheckout(order) => Code::OrderState
             .detail("This hold is being paid for; cancel its order to let go of the seats.")

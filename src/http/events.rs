@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -11,10 +11,11 @@ use utoipa_axum::routes;
 
 use super::AppState;
 use super::cache::{self, Tag};
+use super::coding;
 use super::extract::{Json, Path, Query};
 use super::pagination::{Page, Paged};
 use super::problem::Problem;
-use crate::catalog::{Chart, Event, EventState, unpack_drawing};
+use crate::catalog::{Chart, Event, EventState};
 use crate::ids::EventId;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -239,40 +240,10 @@ async fn seats(
 ) -> Result<Response, Problem> {
     let chart = app.catalog.chart(id).await?;
     let tag = Tag::of_version(chart.etag());
+    let coding = coding::asked_for(&headers);
     let mut answer = cache::answer(&headers, &tag, cache::FOR_EVER, || {
-        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        if takes_gzip(&headers) {
-            let packed = [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
-            (kind, packed, chart.drawing()).into_response()
-        } else {
-            (kind, unpack_drawing(&chart.drawing())).into_response()
-        }
+        coding::answer("application/json", coding, chart.drawing().in_coding(coding))
     });
     answer.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     Ok(answer)
-}
-
-/// Whether gzip is among the encodings that are accepted, and not named to be refused.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let accepted = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|list| list.split(',')).any(|one| {
-        let (name, quality) = one.split_once(';').unwrap_or((one, "q=1"));
-        let is_refused =
-            quality.trim().strip_prefix("q=").and_then(|q| q.parse().ok()).is_some_and(|q: f32| q <= 0.0);
-        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_is_sent_to_whoever_takes_it() {
-        let takes = |accepted: &'static str| {
-            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted))]))
-        };
-        assert!(takes("gzip, deflate, br") && takes("br;q=1.0, GZIP;q=0.5"));
-        assert!(!takes("gzip;q=0") && !takes("identity") && !takes_gzip(&HeaderMap::new()));
-    }
 }

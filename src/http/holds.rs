@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use super::AppState;
 use super::errors::of_seats;
 use super::extract::{Customer, Json, Path};
-use super::idempotency::Operation;
+use super::idempotency::REPLAYED;
 use super::problem::{Code, Problem, ProblemBody};
 use super::request_id::RequestId;
 use super::room;
@@ -22,7 +23,7 @@ use super::waitlist::{self, EntryBody};
 use super::wish::{HoldWish, Waits};
 use crate::catalog::Chart;
 use crate::ids::{EntryId, EventId, HoldId, OrderId};
-use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Released, SeatsError};
+use crate::seats::{Asker, Held, HoldAsk, HoldRefusal, Once, Released, SeatsError};
 use crate::waitlist::{Join, WaitlistError};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -79,8 +80,8 @@ pub struct HoldBody {
 }
 
 impl HoldBody {
-    fn of(held: &Held, chart: &Chart) -> Self {
-        let now = OffsetDateTime::now_utc();
+    /// As it was at this moment, by this node's clock.
+    fn of(held: &Held, chart: &Chart, now: OffsetDateTime) -> Self {
         let left =
             u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
         let seats: Vec<HeldSeat> =
@@ -136,7 +137,7 @@ impl HeldSeat {
 async fn take(
     State(app): State<AppState>,
     customer: Customer,
-    operation: Operation,
+    once: Option<Extension<Once>>,
     Path(event): Path<EventId>,
     headers: HeaderMap,
     Json(wish): Json<HoldWish>,
@@ -144,19 +145,36 @@ async fn take(
     let chart = app.catalog.chart(event).await?;
     let waits = wish.waits();
     let ask = HoldAsk {
-        hold: HoldId::of(chart.event_number(), operation.0),
+        hold: HoldId::of(chart.event_number(), Uuid::now_v7()),
         event,
         owner: customer.id(),
         replaces: wish.replaces(&chart)?,
         what: wish.read(&chart)?,
         via: room::via(&app, &headers, event, customer.id()),
     };
-    let held = match app.engine.hold(&ask).await {
-        Err(SeatsError::Refused(refusal)) => return refused(&app, &ask, refusal, waits, &chart).await,
-        held => held.map_err(|error| of_seats(error, &chart))?,
+    let told = app.engine.hold_once(&ask, once.as_deref()).await;
+    let mut answer = match told.outcome {
+        Ok(held) => {
+            let location = [(header::LOCATION, format!("/v1/holds/{}", held.hold))];
+            let body = HoldBody::of(&held, &chart, moment(told.at_ms));
+            (StatusCode::CREATED, location, Json(body)).into_response()
+        }
+        Err(SeatsError::Refused(refusal)) => {
+            refused(&app, &HoldAsk { hold: told.hold, ..ask }, refusal, waits, &chart)
+                .await
+                .unwrap_or_else(IntoResponse::into_response)
+        }
+        Err(error) => of_seats(error, &chart).into_response(),
     };
-    let location = [(header::LOCATION, format!("/v1/holds/{}", held.hold))];
-    Ok((StatusCode::CREATED, location, Json(HoldBody::of(&held, &chart))).into_response())
+    if told.is_repeat {
+        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}
+
+fn moment(ms: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// Where there are not enough seats left one may wait for some, if that was wished for; else one is told whether one
@@ -220,7 +238,11 @@ async fn show(
     let chart = app.catalog.chart_by_number(id.event_number()).await?;
     let held = app.engine.hold_of(chart.event_id(), id).await?;
     let held = held.filter(|held| held.owner == customer.id()).ok_or_else(|| Code::NotFound.problem())?;
-    if held.live { Ok(Json(HoldBody::of(&held, &chart))) } else { Err(Code::HoldExpired.problem()) }
+    if held.live {
+        Ok(Json(HoldBody::of(&held, &chart, OffsetDateTime::now_utc())))
+    } else {
+        Err(Code::HoldExpired.problem())
+    }
 }
 
 /// Gives a hold's seats back.

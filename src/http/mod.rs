@@ -14,6 +14,8 @@ mod allowance;
 mod auth;
 mod availability;
 mod cache;
+mod coding;
+mod crier;
 mod door;
 mod errors;
 mod events;

@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use super::crier::Criers;
 use super::idempotency::Once;
 use crate::accounts::Accounts;
 use crate::app::App;
@@ -38,6 +39,7 @@ pub struct AppState {
     pub rooms: Rooms,
     pub hooks: Hooks,
     pub once: Once,
+    pub criers: Criers,
     /// Cancelled when the node is told to go.
     #[from_ref(skip)]
     pub leaving: CancellationToken,
@@ -49,7 +51,8 @@ impl From<App> for AppState {
     fn from(app: App) -> Self {
         let secret = app.config.jwt_secret.as_ref().expect("a node does not start without JWT_SECRET");
         Self {
-            once: Once::new(app.pg.clone(), app.redis.clone(), Seal::new(secret)),
+            once: Once::new(app.pg.clone(), Seal::new(secret)),
+            criers: Criers::new(app.pictures.clone(), app.closing.clone()),
             config: app.config,
             pg: app.pg,
             redis: app.redis,

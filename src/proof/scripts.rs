@@ -8,7 +8,7 @@ pub(super) const IN_SCRIPTS: [(Bug, &str, &str); 12] = [
     (Bug::ReplaceWithoutOwner, "if old.owner ~= OWNER then return {'not_owner', ''} end", ""),
     (
         Bug::HoldSomeSeats,
-        "  answer = refused_seats()\n  if answer then return answer end",
+        "  answer = refused_seats()\n  if answer then return remember(answer) end",
         "  local others, whole = refused_seats(), grant
   if others and #others == 2 + 2 * #named then return others end
   others = set_of(others or {})
@@ -49,9 +49,9 @@ if mine and meta[3] then meta[1] = false end",
     ),
     (
         Bug::OfferIgnoresNews,
-        "if redis.call('HGET', META, 'news') ~= ARGV[14] then return {'changed', feed} end",
+        "if redis.call('HGET', META, 'news') ~= ARGV[16] then return {'changed', feed} end",
         "",
     ),
     (Bug::FreeWithoutOwner, "if flag == sold then mine", "if flag then mine"),
-    (Bug::OtherBodyAnswered, "if fingerprint and fingerprint ~= ARGV[1] then return {'reused', ''} end", ""),
+    (Bug::OtherBodyAnswered, "if memory[1] ~= CALL then return {'reused', ''} end", ""),
 ];

@@ -63,6 +63,8 @@ pub enum SeatsError {
     NotReady(EventId),
     #[error("the hold is another customer's")]
     NotYours,
+    #[error("another call came under this key before")]
+    KeyReused,
     #[error("nothing is left of the hold")]
     Gone,
     #[error("the hold belongs to order {0}")]

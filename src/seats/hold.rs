@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use super::reply::Reply;
 use super::scripts::{Call, Step};
@@ -131,41 +132,88 @@ impl Search {
     }
 }
 
+/// How a call is known when it comes again.
+#[derive(Debug, Clone)]
+pub struct Once {
+    /// A digest of the customer's key, safe in the name of a key in Redis.
+    pub key: String,
+    /// Of the whole request: the key is good for no other.
+    pub fingerprint: Vec<u8>,
+}
+
+/// What a call for seats is told: when it comes again, the same.
+#[derive(Debug)]
+pub struct Told {
+    pub outcome: Result<Held, SeatsError>,
+    /// What a hold of it is called, or would have been.
+    pub hold: HoldId,
+    /// When it first came, by the clock of the node that was asked: milliseconds since 1970.
+    pub at_ms: i64,
+    /// It came before, and nothing was done this time.
+    pub is_repeat: bool,
+}
+
 impl Engine {
     /// Takes the seats, all or nothing. Safe to repeat with the same hold id: it answers its own success again.
     ///
     /// # Errors
     /// [`SeatsError::Refused`] says which seat failed and why; nothing has changed then.
     pub async fn hold(&self, ask: &HoldAsk) -> Result<Held, SeatsError> {
-        let began = Instant::now();
-        let held = self.settle(ask).await;
-        Metrics::time(&self.metrics.hold_seconds, began.elapsed());
-        let outcome = outcome(&held);
-        self.pulse.note(began.elapsed(), outcome != "outage");
-        Metrics::count(&self.metrics.holds, outcome);
-        held
+        self.hold_once(ask, None).await.outcome
     }
 
-    async fn settle(&self, ask: &HoldAsk) -> Result<Held, SeatsError> {
+    /// The same, remembered in the same step: under the same key, the same call is told the same for a day.
+    pub async fn hold_once(&self, ask: &HoldAsk, once: Option<&Once>) -> Told {
+        let began = Instant::now();
+        let at_ms = now_ms();
+        let told = self.settle(ask, once, at_ms).await;
+        let told = told.unwrap_or_else(|error| Told {
+            outcome: Err(error),
+            hold: ask.hold,
+            at_ms,
+            is_repeat: false,
+        });
+        Metrics::time(&self.metrics.hold_seconds, began.elapsed());
+        let outcome = if told.is_repeat { "repeated" } else { outcome(&told.outcome) };
+        self.pulse.note(began.elapsed(), outcome != "outage");
+        Metrics::count(&self.metrics.holds, outcome);
+        told
+    }
+
+    async fn settle(&self, ask: &HoldAsk, once: Option<&Once>, at_ms: i64) -> Result<Told, SeatsError> {
         ask.what.check()?;
         let wish = fingerprint(ask);
         let mut search = Search::start();
         for _ in 0..CALLS {
-            let reply = proof::step(proof::Step::Hold, self.run(self.call_for(ask, &wish, &search)?)).await?;
+            let call = self.call_for(ask, &wish, (once, at_ms), &search)?;
+            let reply = proof::step(proof::Step::Hold, self.run(call)).await?;
             search = match Search::next(&reply)? {
                 Some(next) => next,
-                None if reply.code() == "held" => return granted(ask, &reply),
-                None => return Err(refusal(&reply)?),
+                None if reply.code() == "answered" => {
+                    let before = HoldAsk { hold: reply.parse(1)?, ..ask.clone() };
+                    let outcome = decided(&before, &reply.quoted(2)?);
+                    return Ok(Told { outcome, hold: before.hold, at_ms: reply.parse(0)?, is_repeat: true });
+                }
+                None => {
+                    let outcome = decided(ask, &reply);
+                    return Ok(Told { outcome, hold: ask.hold, at_ms, is_repeat: false });
+                }
             };
         }
         Err(SeatsError::Unsettled("hold"))
     }
 
-    fn call_for(&self, ask: &HoldAsk, wish: &str, search: &Search) -> Result<Call<'_>, SeatsError> {
+    fn call_for(
+        &self,
+        ask: &HoldAsk,
+        wish: &str,
+        remembered: (Option<&Once>, i64),
+        search: &Search,
+    ) -> Result<Call<'_>, SeatsError> {
         match &ask.what {
             Wish::Wanted { seats, places, areas } => {
                 let (seats, places) = (in_order(seats)?, in_order(places)?);
-                let mut call = self.opening(&self.scripts.hold, ask, wish);
+                let mut call = self.opening(&self.scripts.hold, ask, wish, remembered);
                 call.arg(seats.len()).arg(places.len()).seats(&seats).seats(&places);
                 for (range, quantity) in areas {
                     call.arg(range.start).arg(range.end).arg(*quantity);
@@ -173,7 +221,7 @@ impl Engine {
                 Ok(call)
             }
             Wish::Best { runs, quantity } => {
-                let mut call = self.opening(&self.scripts.hold_best, ask, wish);
+                let mut call = self.opening(&self.scripts.hold_best, ask, wish, remembered);
                 call.arg(*quantity).arg(HOPS).arg(search.from).arg(&search.fallback);
                 for range in runs {
                     call.arg(range.start).arg(range.end);
@@ -183,13 +231,21 @@ impl Engine {
         }
     }
 
-    pub(super) fn opening<'a>(&self, step: &'a Step, ask: &HoldAsk, wish: &str) -> Call<'a> {
+    pub(super) fn opening<'a>(
+        &self,
+        step: &'a Step,
+        ask: &HoldAsk,
+        wish: &str,
+        (once, at_ms): (Option<&Once>, i64),
+    ) -> Call<'a> {
         let replaces = ask.replaces.map(|hold| hold.to_string()).unwrap_or_default();
         let mut call = step.on(ask.event);
         let (own, old) = (call.keys.hold(ask.hold), call.keys.hold(ask.replaces.unwrap_or(ask.hold)));
-        call.key(own).key(old);
+        let memory = once.map_or_else(|| own.clone(), |once| call.keys.once(ask.owner, &once.key));
+        call.key(own).key(old).key(memory);
         call.arg(ask.hold.to_string()).arg(ask.owner.to_string()).arg(wish).arg(replaces);
         call.arg(millis(self.timing.payment)).arg(SWEEP_CAP).arg(ask.via.as_str());
+        call.arg(once.map_or(&[][..], |once| &once.fingerprint)).arg(at_ms);
         call
     }
 
@@ -219,6 +275,18 @@ impl Engine {
             _ => Err(reply.strange()),
         }
     }
+}
+
+fn decided(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
+    match reply.code() {
+        "held" => granted(ask, reply),
+        "reused" => Err(SeatsError::KeyReused),
+        _ => Err(refusal(reply)?),
+    }
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 pub(super) fn granted(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
@@ -281,6 +349,7 @@ fn outcome(held: &Result<Held, SeatsError>) -> &'static str {
         Err(SeatsError::NotReady(_)) => "not_ready",
         Err(
             SeatsError::NotYours
+            | SeatsError::KeyReused
             | SeatsError::Gone
             | SeatsError::InCheckout(_)
             | SeatsError::Nothing

@@ -2,7 +2,7 @@
 //!
 //! Every key of an event carries the event's id as its hash tag, so that one event lives in one slot.
 
-use crate::ids::{EventId, HoldId, Ordinal};
+use crate::ids::{AccountId, EventId, HoldId, Ordinal};
 
 /// The keys of one event.
 pub struct Keys {
@@ -49,6 +49,11 @@ impl Keys {
 
     pub fn hold(&self, hold: HoldId) -> String {
         format!("{}{hold}", self.records())
+    }
+
+    /// What a customer's call under this key was told. With its event on a Cluster: both are there, away and lost together.
+    pub fn once(&self, owner: AccountId, key: &str) -> String {
+        format!("once:{{{}}}:{owner}:{key}", self.event)
     }
 
     pub fn flag(&self, ordinal: Ordinal) -> String {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::feed::{FeedId, Version};
+use super::prints::Prints;
 use crate::ids::Ordinal;
 
 /// What a seat is to everybody.
@@ -52,13 +53,15 @@ pub struct Planes {
 }
 
 /// What readers are served: the planes and their counts, which never change any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct View {
     pub version: Version,
     pub taken: Vec<u8>,
     pub sold: Vec<u8>,
     pub blocked: Vec<u8>,
     pub counts: Counts,
+    /// What this version looks like to readers, once somebody has asked.
+    pub prints: Prints,
 }
 
 /// How many seats are what.
@@ -121,6 +124,7 @@ impl Planes {
             sold: self.sold.clone(),
             blocked: self.blocked.clone(),
             counts: Counts { free, held, sold: self.places.saturating_sub(free + held + blocked), blocked },
+            prints: Prints::default(),
         }
     }
 }

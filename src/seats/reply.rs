@@ -47,6 +47,12 @@ impl Reply {
         SeatsError::UnknownReply(self.script, format!("{} {:?}", self.code, self.detail))
     }
 
+    /// Another answer, which begins at this detail: one that was remembered.
+    pub fn quoted(&self, from: usize) -> Result<Self, SeatsError> {
+        let detail = self.detail.get(from + 2..).ok_or_else(|| self.strange())?.to_vec();
+        Ok(Self { script: self.script, code: self.text(from)?, feed: None, detail })
+    }
+
     pub fn text(&self, at: usize) -> Result<String, SeatsError> {
         let value = self.detail.get(at).ok_or_else(|| self.strange())?;
         from_redis_value_ref(value).map_err(|_| self.strange())

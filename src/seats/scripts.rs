@@ -62,8 +62,8 @@ impl Default for Scripts {
     fn default() -> Self {
         Self {
             load: step!("load"),
-            hold: step!("hold", "expiry", "granting"),
-            hold_best: step!("hold_best", "expiry", "granting", "choosing"),
+            hold: step!("hold", "expiry", "granting", "remembering"),
+            hold_best: step!("hold_best", "expiry", "granting", "remembering", "choosing"),
             offer: step!("offer", "expiry", "granting", "choosing"),
             wait: step!("wait"),
             room: step!("room"),

@@ -26,7 +26,7 @@ const READ: usize = 1000;
 const RECENT: usize = 2048;
 
 /// What followers are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Change {
     /// Everything anew: what was told before is void.
     Snapshot(Arc<View>),
@@ -47,7 +47,7 @@ impl Change {
 }
 
 /// What a follower begins with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Start {
     /// Everything, because the last version is unknown, of another epoch, or too old.
     Snapshot(Arc<View>),

@@ -2,12 +2,12 @@
 //!
 //! A key's record is made before the effect and names the id that the effect will use, so that a repeat
 //! after a crash, a time-out or a lost reply makes the same thing again rather than a second one. An answer
-//! that may change by waiting (429, 5xx) is not kept.
+//! that may change by waiting (429, 5xx) is not kept. A call for seats is remembered by the script that decides it, in the
+//! same step: here it is only told what to remember.
 
 mod answer;
 mod key;
 pub mod postgres;
-mod redis;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request, State};
@@ -19,23 +19,21 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use self::answer::Answer;
+pub use self::answer::REPLAYED;
 use self::key::Scope;
 pub use self::key::{HEADER, IdempotencyKey};
 use super::allowance::{Allowance, Memory};
 use super::extract::Identity;
 use super::problem::{Code, Problem};
-use crate::ids::EventId;
 use crate::proof::{self, Step};
 use crate::seal::Seal;
+use crate::seats;
 use crate::stores::postgres::Outage;
-use crate::stores::redis::Redis;
 
 /// One run of a call that has a key.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
     scope: Scope,
-    /// The event that the call is about, where it is about one.
-    event: Option<EventId>,
     key: IdempotencyKey,
     fingerprint: Vec<u8>,
     /// Names this run, so that it lets go of its own lock only.
@@ -65,10 +63,6 @@ pub(super) struct Kept {
 pub(super) enum StoreError {
     #[error(transparent)]
     Postgres(#[from] Outage),
-    #[error("redis: {0}")]
-    Redis(#[from] ::redis::RedisError),
-    #[error("{0} answered something unknown")]
-    UnknownReply(&'static str),
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -94,38 +88,18 @@ impl<S: Sync> FromRequestParts<S> for Operation {
 #[derive(Clone)]
 pub struct Once {
     pg: PgPool,
-    redis: Redis,
     seal: Seal,
 }
 
 impl Once {
     #[must_use]
-    pub fn new(pg: PgPool, redis: Redis, seal: Seal) -> Self {
-        Self { pg, redis, seal }
+    pub fn new(pg: PgPool, seal: Seal) -> Self {
+        Self { pg, seal }
     }
 
-    async fn begin(&self, memory: Memory, claim: &Claim) -> Result<Begun, StoreError> {
-        match memory {
-            Memory::Redis => redis::begin(&self.redis, claim).await,
-            Memory::Postgres | Memory::Nowhere => postgres::begin(&self.pg, claim).await,
-        }
-    }
-
-    async fn keep(&self, memory: Memory, claim: &Claim, answer: &Answer) -> Result<(), StoreError> {
+    async fn keep(&self, claim: &Claim, answer: &Answer) -> Result<(), StoreError> {
         let sealed = self.seal.seal(&claim.place(), answer.to_bytes());
-        match memory {
-            Memory::Redis => redis::keep(&self.redis, claim, &sealed).await,
-            Memory::Postgres | Memory::Nowhere => {
-                postgres::keep(&self.pg, claim, answer.status().as_u16(), &sealed).await
-            }
-        }
-    }
-
-    async fn let_go(&self, memory: Memory, claim: &Claim) -> Result<(), StoreError> {
-        match memory {
-            Memory::Redis => redis::let_go(&self.redis, claim).await,
-            Memory::Postgres | Memory::Nowhere => postgres::let_go(&self.pg, claim).await,
-        }
+        postgres::keep(&self.pg, claim, answer.status().as_u16(), &sealed).await
     }
 
     fn open(&self, claim: &Claim, sealed: &[u8]) -> Option<Answer> {
@@ -144,7 +118,6 @@ impl Claim {
 /// panicked, it lets go of the key, so that the repeat need not wait for the lock to age.
 struct Run {
     once: Once,
-    memory: Memory,
     claim: Option<Claim>,
 }
 
@@ -152,8 +125,7 @@ impl Run {
     /// Keeps the answer. When that fails the answer is still good: the repeat makes the same thing again.
     async fn end(mut self, answer: &Answer) {
         if let Some(claim) = &self.claim
-            && let Err(cause) =
-                proof::step(Step::KeepAnswer, self.once.keep(self.memory, claim, answer)).await
+            && let Err(cause) = proof::step(Step::KeepAnswer, self.once.keep(claim, answer)).await
         {
             tracing::warn!(%cause, "an answer could not be kept for its repeats");
         }
@@ -171,9 +143,9 @@ impl Drop for Run {
         let Some(claim) = self.claim.take() else { return };
         // Without a runtime the node is going down, and the lock ages by itself.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (once, memory) = (self.once.clone(), self.memory);
+        let pg = self.once.pg.clone();
         runtime.spawn(async move {
-            if let Err(cause) = once.let_go(memory, &claim).await {
+            if let Err(cause) = postgres::let_go(&pg, &claim).await {
                 tracing::debug!(%cause, "an idempotency key stays locked until its run would have ended");
             }
         });
@@ -192,7 +164,7 @@ async fn once_only(once: Once, request: Request, next: Next) -> Result<Response,
     let memory = Allowance::of(&request).memory;
     let key = match memory {
         Memory::Nowhere => None,
-        Memory::Postgres | Memory::Redis => IdempotencyKey::of(request.headers())?,
+        Memory::Postgres | Memory::WithTheHold => IdempotencyKey::of(request.headers())?,
     };
     let (Some(key), Some(scope)) = (key, scope_of(&request)) else { return Ok(next.run(request).await) };
 
@@ -200,12 +172,15 @@ async fn once_only(once: Once, request: Request, next: Next) -> Result<Response,
     let body = whole(body).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let fingerprint = once.seal.fingerprint(&[parts.method.as_str().as_bytes(), path.as_bytes(), &body]);
-    let event = event_in(parts.uri.path());
-    let claim = Claim { scope, event, key, fingerprint, runner: Uuid::now_v7(), fresh: Uuid::now_v7() };
+    if memory == Memory::WithTheHold {
+        parts.extensions.insert(seats::Once { key: key.digest(), fingerprint });
+        return Ok(next.run(Request::from_parts(parts, Body::from(body))).await);
+    }
+    let claim = Claim { scope, key, fingerprint, runner: Uuid::now_v7(), fresh: Uuid::now_v7() };
 
     // Made before asking: an unanswered `begin` may have taken the key.
-    let run = Run { once: once.clone(), memory, claim: Some(claim.clone()) };
-    let resource = match once.begin(memory, &claim).await.map_err(Problem::outage)? {
+    let run = Run { once: once.clone(), claim: Some(claim.clone()) };
+    let resource = match postgres::begin(&once.pg, &claim).await.map_err(Problem::outage)? {
         Begun::Run(resource) => resource,
         Begun::Reused => {
             run.step_back();
@@ -242,10 +217,6 @@ fn scope_of(request: &Request) -> Option<Scope> {
         Some(Identity::Known(caller)) => Some(Scope::account(caller.id)),
         _ => None,
     }
-}
-
-fn event_in(path: &str) -> Option<EventId> {
-    path.strip_prefix("/v1/events/")?.split('/').next()?.parse().ok()
 }
 
 /// The request arrived whole before, and a mutating call's answer is made in one piece: this never waits.
