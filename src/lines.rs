@@ -12,6 +12,8 @@ use prometheus_client::metrics::counter::Counter;
 
 /// Lines that may wait: some seconds of a busy node, and a bound on their memory.
 const WAITING: usize = 8192;
+/// Between two looks at the queue: waking somebody for each line costs a busy node more than the line.
+const LOOK: Duration = Duration::from_millis(4);
 /// How long the last lines may take when the process ends.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -67,17 +69,34 @@ impl Write for Lines {
     }
 }
 
+/// Writes what has gathered, all of it at once.
 fn write_all(mut out: impl Write, items: &Receiver<Item>) {
-    for item in items {
-        match item {
-            Item::Line(line) => {
-                if out.write_all(&line).and_then(|()| out.flush()).is_err() {
-                    DROPPED.inc();
+    let mut gathered = Vec::new();
+    while let Ok(first) = items.recv() {
+        let mut lines = 0;
+        for item in std::iter::once(first).chain(items.try_iter().take(WAITING)) {
+            match item {
+                Item::Line(line) => {
+                    gathered.extend_from_slice(&line);
+                    lines += 1;
+                }
+                Item::Mark(done) => {
+                    put(&mut out, &mut gathered, &mut lines);
+                    let _ = done.send(());
                 }
             }
-            Item::Mark(done) => drop(done.send(())),
         }
+        put(&mut out, &mut gathered, &mut lines);
+        std::thread::sleep(LOOK);
     }
+}
+
+fn put(out: &mut impl Write, gathered: &mut Vec<u8>, lines: &mut u64) {
+    if out.write_all(gathered).and_then(|()| out.flush()).is_err() {
+        DROPPED.inc_by(*lines);
+    }
+    gathered.clear();
+    *lines = 0;
 }
 
 #[cfg(test)]

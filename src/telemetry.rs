@@ -2,6 +2,8 @@
 //!
 //! Metrics belong to a node, not to the process, so that two nodes in one test count apart.
 
+use std::io::IsTerminal as _;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,7 +28,7 @@ pub struct Label {
 /// A request as `/metrics` counts it. `route` is the template, never the path, so that labels stay few.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
-    pub method: String,
+    pub method: &'static str,
     pub route: String,
     pub status: u16,
 }
@@ -41,9 +43,21 @@ pub struct LimitLabels {
 type ByLabel = Family<Label, Counter<u64, AtomicU64>>;
 type Level = Gauge<i64, AtomicI64>;
 
-/// Every metric of a node.
+/// Every metric of a node, behind one pointer: the handles of each request have it many times over.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub struct Metrics(Arc<Instruments>);
+
+impl Deref for Metrics {
+    type Target = Instruments;
+
+    fn deref(&self) -> &Instruments {
+        &self.0
+    }
+}
+
+/// What a node counts and measures.
+#[derive(Debug)]
+pub struct Instruments {
     /// Connections that are open.
     pub connections: Level,
     pub requests: Family<RequestLabels, Counter>,
@@ -105,7 +119,7 @@ pub struct Metrics {
     pub letters_parked: Level,
     /// Breaches found by the last audit, by invariant.
     pub invariant_breaches: Family<Label, Level>,
-    registry: Arc<Registry>,
+    registry: Registry,
 }
 
 impl Metrics {
@@ -114,7 +128,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("holdfast");
         let quick = || Histogram::new([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0]);
         let slow = || Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0]);
-        let mut metrics = Self {
+        let mut metrics = Instruments {
             connections: Gauge::default(),
             requests: Family::default(),
             limits: Family::default(),
@@ -152,7 +166,7 @@ impl Metrics {
             letters_age_seconds: Gauge::default(),
             letters_parked: Gauge::default(),
             invariant_breaches: Family::default(),
-            registry: Arc::new(Registry::default()),
+            registry: Registry::default(),
         };
         let m = &metrics;
         registry.register("connections", "Connections that are open", m.connections.clone());
@@ -208,8 +222,8 @@ impl Metrics {
             "Breaches found by the last audit",
             m.invariant_breaches.clone(),
         );
-        metrics.registry = Arc::new(registry);
-        metrics
+        metrics.registry = registry;
+        Self(Arc::new(metrics))
     }
 
     /// The whole registry in the Prometheus text format.
@@ -240,7 +254,7 @@ impl Metrics {
 }
 
 /// What was lost and is found again.
-fn register_recovery(registry: &mut Registry, m: &Metrics) {
+fn register_recovery(registry: &mut Registry, m: &Instruments) {
     registry.register_with_unit(
         "rebuild",
         "Time of the rebuild of a picture",
@@ -257,7 +271,7 @@ fn register_recovery(registry: &mut Registry, m: &Metrics) {
 }
 
 /// What waits, and for how long.
-fn register_queues(registry: &mut Registry, m: &Metrics) {
+fn register_queues(registry: &mut Registry, m: &Instruments) {
     registry.register("inbox_depth", "Events of Stripe not yet worked through", m.inbox_depth.clone());
     registry.register("inbox_age_seconds", "Age of the oldest waiting event", m.inbox_age_seconds.clone());
     registry.register("inbox_parked", "Events parked for a person", m.inbox_parked.clone());
@@ -291,7 +305,12 @@ pub fn start_logging(format: LogFormat) -> std::io::Result<()> {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,redis=error"));
     let out = Lines::to(std::io::stderr())?;
     let _ = LINES.set(out.clone());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || out.clone());
+    // Colours are for people who look at a terminal, and noise in a file.
+    let coloured = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(coloured)
+        .with_writer(move || out.clone());
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

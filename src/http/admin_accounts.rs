@@ -16,7 +16,7 @@ use super::idempotency::Operation;
 use super::me::AccountBody;
 use super::pagination::{Page, Paged};
 use super::problem::{Problem, ProblemBody};
-use crate::accounts::{AccountChange, Accounts, NewAccount, Role};
+use crate::accounts::{AccountChange, NewAccount, Role};
 use crate::ids::AccountId;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -44,7 +44,7 @@ struct CreateAccount {
     ),
 )]
 async fn create(
-    State(accounts): State<Accounts>,
+    State(app): State<AppState>,
     _: Admin,
     operation: Operation,
     Json(wish): Json<CreateAccount>,
@@ -56,7 +56,7 @@ async fn create(
         password: wish.password,
         role: wish.role,
     };
-    Ok((StatusCode::CREATED, Json(accounts.create(account).await?.into())))
+    Ok((StatusCode::CREATED, Json(app.accounts.create(account).await?.into())))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -72,13 +72,13 @@ struct Search {
     responses((status = 200, description = "A page of accounts", body = Paged<AccountBody>)),
 )]
 async fn list(
-    State(accounts): State<Accounts>,
+    State(app): State<AppState>,
     _: Admin,
     Query(page): Query<Page>,
     Query(search): Query<Search>,
 ) -> Result<Json<Paged<AccountBody>>, Problem> {
     let after = page.after()?.map(AccountId);
-    let found = accounts.list(search.search.as_deref(), after, page.limit_and_one()).await?;
+    let found = app.accounts.list(search.search.as_deref(), after, page.limit_and_one()).await?;
     let items = found.into_iter().map(AccountBody::from).collect();
     Ok(Json(Paged::cut(items, &page, |account: &AccountBody| account.id())))
 }
@@ -104,7 +104,7 @@ struct ChangeAccount {
     ),
 )]
 async fn change(
-    State(accounts): State<Accounts>,
+    State(app): State<AppState>,
     admin: Admin,
     Path(id): Path<AccountId>,
     Json(wish): Json<ChangeAccount>,
@@ -113,5 +113,5 @@ async fn change(
         return Err(invalid("role", "one of role and disabled is required"));
     }
     let change = AccountChange { role: wish.role, disabled: wish.disabled };
-    Ok(Json(accounts.change(id, change, admin.id()).await?.into()))
+    Ok(Json(app.accounts.change(id, change, admin.id()).await?.into()))
 }

@@ -14,9 +14,8 @@ use super::idempotency::Operation;
 use super::me::AccountBody;
 use super::problem::{Problem, ProblemBody};
 use super::visitor::Visitor;
-use crate::accounts::{Accounts, AccountsError, SignedIn};
+use crate::accounts::{AccountsError, SignedIn};
 use crate::ids::AccountId;
-use crate::limits::Limits;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -96,12 +95,12 @@ impl From<SignedIn> for TokensBody {
     (status = 409, description = "`email_taken`, `still_running`", body = ProblemBody),
 ))]
 async fn register(
-    State(accounts): State<Accounts>,
+    State(app): State<AppState>,
     operation: Operation,
     Json(wish): Json<Register>,
 ) -> Result<(StatusCode, Json<TokensBody>), Problem> {
     let id = AccountId(operation.0);
-    let signed_in = accounts.register(id, &wish.name, &wish.email, &wish.password).await?;
+    let signed_in = app.accounts.register(id, &wish.name, &wish.email, &wish.password).await?;
     Ok((StatusCode::CREATED, Json(signed_in.into())))
 }
 
@@ -114,13 +113,12 @@ async fn register(
     (status = 401, description = "`bad_credentials`", body = ProblemBody),
 ))]
 async fn login(
-    State(accounts): State<Accounts>,
-    State(limits): State<Limits>,
+    State(app): State<AppState>,
     visitor: Visitor,
     Json(who): Json<Login>,
 ) -> Result<Json<TokensBody>, Problem> {
-    let attempt = limits.attempt(&who.email, visitor.0).await?;
-    let answer = accounts.login(&who.email, &who.password).await;
+    let attempt = app.limits.attempt(&who.email, visitor.0).await?;
+    let answer = app.accounts.login(&who.email, &who.password).await;
     match &answer {
         Ok(_) => attempt.succeeded().await,
         Err(AccountsError::BadCredentials) => drop(attempt),
@@ -139,11 +137,11 @@ async fn login(
     (status = 401, description = "`bad_refresh_token`", body = ProblemBody),
 ))]
 async fn refresh(
-    State(accounts): State<Accounts>,
+    State(app): State<AppState>,
     operation: Operation,
     Json(token): Json<Refresh>,
 ) -> Result<Json<TokensBody>, Problem> {
-    Ok(Json(accounts.refresh(&token.refresh_token, operation.0).await?.into()))
+    Ok(Json(app.accounts.refresh(&token.refresh_token, operation.0).await?.into()))
 }
 
 /// Signs out: the refresh token and all that came of the same sign-in end.
@@ -153,11 +151,11 @@ async fn refresh(
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", request_body = Logout, responses(
     (status = 204, description = "Signed out"),
 ))]
-async fn logout(State(accounts): State<Accounts>, Json(wish): Json<Logout>) -> Result<StatusCode, Problem> {
+async fn logout(State(app): State<AppState>, Json(wish): Json<Logout>) -> Result<StatusCode, Problem> {
     if wish.everywhere {
-        accounts.logout_everywhere(&wish.refresh_token).await?;
+        app.accounts.logout_everywhere(&wish.refresh_token).await?;
     } else {
-        accounts.logout(&wish.refresh_token).await?;
+        app.accounts.logout(&wish.refresh_token).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

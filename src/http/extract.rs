@@ -5,17 +5,17 @@
 
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{self, FromRequest, FromRequestParts, Request, State};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::AppState;
 use super::json;
 use super::problem::{Code, FieldFault, Problem};
-use crate::accounts::{Accounts, Caller, Role};
+use crate::accounts::{Caller, Role};
 use crate::ids::AccountId;
 
 /// Who sent the request, as far as its `Authorization` header proves.
@@ -28,13 +28,12 @@ pub enum Identity {
 }
 
 /// Reads the access token once, for every layer and extractor inside. It touches no store.
-pub async fn identify(State(accounts): State<Accounts>, mut request: Request, next: Next) -> Response {
+pub fn identify(app: &AppState, request: &mut Request) {
     let identity = match bearer(request.headers()) {
         None => Identity::Anonymous,
-        Some(token) => accounts.verify(token).map_or(Identity::Doubtful, Identity::Known),
+        Some(token) => app.accounts.verify(token).map_or(Identity::Doubtful, Identity::Known),
     };
     request.extensions_mut().insert(identity);
-    next.run(request).await
 }
 
 /// The token of `Authorization: Bearer …`; another scheme is a token that no key of ours has signed.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -25,17 +24,20 @@ const ARRIVAL: Duration = Duration::from_secs(20);
 pub struct Spent(pub Duration);
 
 /// Reads the body, within the route's size and a bounded time.
-pub async fn receive(request: Request, next: Next) -> Response {
+///
+/// # Errors
+/// When it is too large, too slow, or ends before it is whole.
+pub async fn receive(request: Request) -> Result<Request, Problem> {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
+        return Ok(request);
     }
     let limit = body_limit(&request);
     let (parts, body) = request.into_parts();
     match tokio::time::timeout(ARRIVAL, Limited::new(body, limit).collect()).await {
-        Ok(Ok(whole)) => next.run(Request::from_parts(parts, Body::from(whole.to_bytes()))).await,
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => too_large(limit).into_response(),
-        Ok(Err(_)) => Code::BadRequest.detail("the body ended before it was whole").into_response(),
-        Err(_) => Code::RequestTimeout.problem().into_response(),
+        Ok(Ok(whole)) => Ok(Request::from_parts(parts, Body::from(whole.to_bytes()))),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(_)) => Err(Code::BadRequest.detail("the body ended before it was whole")),
+        Err(_) => Err(Code::RequestTimeout.problem()),
     }
 }
 
@@ -51,15 +53,17 @@ fn too_large(limit: usize) -> Problem {
     Code::BodyTooLarge.with("limit_bytes", limit)
 }
 
+/// How long the answer may still take; without a bound where it is a stream.
+pub fn time_for(request: &Request) -> Option<Duration> {
+    let spent = request.extensions().get::<Spent>().map_or(Duration::ZERO, |spent| spent.0);
+    Some(Allowance::of(request).time?.saturating_sub(spent))
+}
+
 /// Answers 503 when the route's time is up. What was being done is dropped: an open transaction rolls
 /// back, and what Redis or Stripe may have heard is found again by its id when the caller repeats.
-pub async fn hurry(request: Request, next: Next) -> Response {
-    let Some(time) = Allowance::of(&request).time else {
-        return next.run(request).await;
-    };
-    let spent = request.extensions().get::<Spent>().map_or(Duration::ZERO, |spent| spent.0);
-    let time = time.saturating_sub(spent);
-    match tokio::time::timeout(time, next.run(request)).await {
+pub async fn hurry(time: Option<Duration>, answer: impl Future<Output = Response>) -> Response {
+    let Some(time) = time else { return answer.await };
+    match tokio::time::timeout(time, answer).await {
         Ok(answer) => answer,
         Err(_) => Problem::outage(format_args!("no answer within {time:?}")).into_response(),
     }
@@ -70,7 +74,7 @@ mod tests {
     use super::*;
     use axum::Router;
     use axum::http::StatusCode;
-    use axum::middleware::from_fn;
+    use axum::middleware::{Next, from_fn};
     use axum::routing::{get, post};
     use std::time::Instant;
     use tower::ServiceExt;
@@ -84,8 +88,10 @@ mod tests {
             .route("/v1/admin/events", post(|body: axum::body::Bytes| async move { body.len().to_string() }))
             .route("/v1/never", get(never))
             .layer(axum::extract::DefaultBodyLimit::disable())
-            .layer(from_fn(hurry))
-            .layer(from_fn(receive));
+            .layer(from_fn(async |request: Request, next: Next| match receive(request).await {
+                Ok(request) => hurry(time_for(&request), next.run(request)).await,
+                Err(problem) => problem.into_response(),
+            }));
         service.oneshot(request).await.expect("an answer").status()
     }
 

@@ -12,24 +12,34 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument;
 
+use super::AppState;
 use super::problem::{Code, Problem};
-use super::request_id::RequestId;
+use super::request_id::{self, RequestId};
 use crate::config::Origin;
-use crate::telemetry::{Metrics, RequestLabels};
+use crate::telemetry::RequestLabels;
+
+/// The outermost: the request has a name, is logged and counted once, and browsers are told to be careful with its answer.
+pub async fn around(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let id = request_id::name(&mut request);
+    let mut answer = observe(&app, &id, request, next).await;
+    be_careful(&mut answer);
+    request_id::tell(&id, &mut answer);
+    answer
+}
 
 /// Logs and counts a request under its route's template: never its query, its headers or its body.
-pub async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+async fn observe(app: &AppState, id: &RequestId, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = known_method(request.method().as_str());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str).to_owned();
+    let request_id = id.as_str();
     let span = tracing::info_span!("request", request_id, method, route);
     let answer = next.run(request).instrument(span.clone()).await;
 
     let status = answer.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(request_id, method, route, status, duration_ms, "answered {status}"));
-    metrics.requests.get_or_create(&RequestLabels { method: method.to_owned(), route, status }).inc();
+    app.metrics.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     answer
 }
 
@@ -60,8 +70,7 @@ pub async fn method_not_allowed() -> Problem {
 }
 
 /// Gives every refusal that some layer of ours did not shape the shape of all others.
-pub async fn only_problems(request: Request, next: Next) -> Response {
-    let answer = next.run(request).await;
+pub fn only_problems(answer: Response) -> Response {
     let status = answer.status();
     let shaped = answer.headers().contains_key(header::CONTENT_TYPE) && !is_plain_text(&answer);
     if shaped || !(status.is_client_error() || status.is_server_error()) {
@@ -152,14 +161,12 @@ pub fn only_by_tls(public_url: &str) -> Option<SetResponseHeaderLayer<HeaderValu
 }
 
 /// What changes or is somebody's own is never kept by a cache, unless its handler knows better.
-pub async fn careful(request: Request, next: Next) -> Response {
-    let mut answer = next.run(request).await;
+pub fn be_careful(answer: &mut Response) {
     let headers = answer.headers_mut();
     for (name, value) in CAREFUL {
         headers.entry(name).or_insert(value);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    answer
 }
 
 #[cfg(test)]
@@ -167,7 +174,7 @@ mod tests {
     use super::*;
     use axum::Router;
     use axum::body::{Body, to_bytes};
-    use axum::middleware::from_fn;
+    use axum::middleware::map_response;
     use axum::routing::get;
     use serde_json::Value;
     use tower::ServiceExt;
@@ -184,9 +191,12 @@ mod tests {
             .route("/bare", get(|| async { (StatusCode::PAYLOAD_TOO_LARGE, "length limit exceeded") }))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
-            .layer(from_fn(only_problems))
+            .layer(map_response(async |answer: Response| only_problems(answer)))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(careful));
+            .layer(map_response(async |mut answer: Response| {
+                be_careful(&mut answer);
+                answer
+            }));
         let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
         let (parts, body) = service.oneshot(request).await.expect("an answer").into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");

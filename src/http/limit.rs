@@ -5,9 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
@@ -53,11 +52,21 @@ fn class_of(method: &Method, route: &str) -> Option<Class> {
     }
 }
 
-/// Counts a call of a limited class, and refuses it when there were too many.
-pub async fn enforce(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+/// A call that was let through, and how its limits stand.
+pub struct Counted {
+    class: Class,
+    who: Who,
+    standings: Vec<Standing>,
+}
+
+/// Counts a call of a limited class.
+///
+/// # Errors
+/// The refusal, when there were too many.
+pub async fn count(app: &AppState, request: &mut Request) -> Result<Option<Counted>, Response> {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let Some(class) = class_of(request.method(), route) else { return next.run(request).await };
-    let visitor = Visitor::of(&request, &app.config);
+    let Some(class) = class_of(request.method(), route) else { return Ok(None) };
+    let visitor = Visitor::of(request, &app.config);
     request.extensions_mut().insert(visitor);
     let account = match request.extensions().get::<Identity>() {
         Some(Identity::Known(caller)) => Some(caller.id),
@@ -69,22 +78,25 @@ pub async fn enforce(State(app): State<AppState>, mut request: Request, next: Ne
     let verdict = app.limits.ask(class, who).await;
     request.extensions_mut().insert(Spent(began.elapsed()));
     match verdict {
-        Verdict::Allowed(standings) => {
-            let mut answer = next.run(request).await;
-            if class.counts_failures() && !answer.status().is_client_error() {
-                app.limits.give_back(class, who).await;
-            }
-            tell(&mut answer, &standings);
-            answer
-        }
-        Verdict::Open => next.run(request).await,
+        Verdict::Allowed(standings) => Ok(Some(Counted { class, who, standings })),
+        Verdict::Open => Ok(None),
         Verdict::Refused(refusal) => {
             let mut answer = refused(&refusal).into_response();
             tell(&mut answer, &refusal.standings);
-            answer
+            Err(answer)
         }
-        Verdict::Closed(cause) => Problem::outage(cause).into_response(),
+        Verdict::Closed(cause) => Err(Problem::outage(cause).into_response()),
     }
+}
+
+/// Tells how the limits stand, and uncounts what they are not against.
+pub async fn told(counted: Option<Counted>, app: &AppState, mut answer: Response) -> Response {
+    let Some(Counted { class, who, standings }) = counted else { return answer };
+    if class.counts_failures() && !answer.status().is_client_error() {
+        app.limits.give_back(class, who).await;
+    }
+    tell(&mut answer, &standings);
+    answer
 }
 
 /// Tells when to come back: in words, in a member for pages, and in `Retry-After`.

@@ -13,9 +13,8 @@ use super::auth::TokensBody;
 use super::extract::{Customer, Json};
 use super::problem::{Problem, ProblemBody};
 use super::visitor::Visitor;
-use crate::accounts::{Account, Accounts, AccountsError, Role};
+use crate::accounts::{Account, AccountsError, Role};
 use crate::ids::AccountId;
-use crate::limits::Limits;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(me)).routes(routes!(change_password))
@@ -60,8 +59,8 @@ impl AccountBody {
 #[utoipa::path(get, path = "/v1/me", tag = "accounts", security(("bearer" = [])), responses(
     (status = 200, description = "The account", body = AccountBody),
 ))]
-async fn me(State(accounts): State<Accounts>, customer: Customer) -> Result<Json<AccountBody>, Problem> {
-    Ok(Json(accounts.account(customer.id()).await?.into()))
+async fn me(State(app): State<AppState>, customer: Customer) -> Result<Json<AccountBody>, Problem> {
+    Ok(Json(app.accounts.account(customer.id()).await?.into()))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -85,15 +84,15 @@ struct ChangePassword {
     ),
 )]
 async fn change_password(
-    State(accounts): State<Accounts>,
-    State(limits): State<Limits>,
+    State(app): State<AppState>,
     visitor: Visitor,
     customer: Customer,
     Json(wish): Json<ChangePassword>,
 ) -> Result<Json<TokensBody>, Problem> {
-    let email = accounts.account(customer.id()).await?.email;
-    let attempt = limits.attempt(&email, visitor.0).await?;
-    let answer = accounts.change_password(customer.id(), &wish.current_password, &wish.new_password).await;
+    let email = app.accounts.account(customer.id()).await?.email;
+    let attempt = app.limits.attempt(&email, visitor.0).await?;
+    let answer =
+        app.accounts.change_password(customer.id(), &wish.current_password, &wish.new_password).await;
     match &answer {
         Ok(_) => attempt.succeeded().await,
         Err(AccountsError::BadCredentials) => drop(attempt),

@@ -42,12 +42,15 @@ mod system;
 mod tickets;
 mod visitor;
 mod waitlist;
+mod way;
 mod webhooks;
 mod wish;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -82,7 +85,7 @@ fn resources() -> OpenApiRouter<AppState> {
         .merge(system::routes())
 }
 
-/// The whole service. Layers are listed from the handler outwards; each needs what stands below it.
+/// The whole service. Layers are listed from outside to the handler; each needs what stands above it.
 pub fn router(app: App) -> Router {
     let app = AppState::from(app);
     let other_sites = layers::cross_origin(&app.config.cors_origins);
@@ -95,24 +98,21 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(layers::method_not_allowed)
         // Intake has bounded the body already, route by route.
         .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(layers::panicked))
-        // Inside the time budget: when time is up, the key is let go for the next try.
-        .layer(from_fn_with_state(app.clone(), idempotency::remember))
-        .layer(from_fn(intake::hurry))
-        .layer(from_fn(intake::receive))
-        // Whoever calls too often is refused before anything is read, remembered or asked.
-        .layer(from_fn_with_state(app.clone(), limit::enforce))
-        .layer(from_fn_with_state(app.clone(), extract::identify))
-        .layer(from_fn(layers::only_problems))
-        .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(CompressionLayer::new())
-        .layer(from_fn(layers::careful))
-        .layer(from_fn_with_state(app.clone(), layers::observe))
-        .layer(from_fn(request_id::name))
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(app.clone(), layers::around))
+                .layer(CompressionLayer::new())
+                .layer(CatchPanicLayer::custom(layers::panicked))
+                .layer(from_fn_with_state(app.clone(), way::lead))
+                .layer(CatchPanicLayer::custom(layers::panicked)),
+        )
         .with_state(app);
     let service = match other_sites {
         // What it answers by itself is an answer, too.
-        Some(layer) => service.layer(layer).layer(from_fn(layers::careful)),
+        Some(layer) => service.layer(layer).layer(map_response(async |mut answer: Response| {
+            layers::be_careful(&mut answer);
+            answer
+        })),
         None => service,
     };
     match only_by_tls {

@@ -3,7 +3,6 @@
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
 
@@ -37,14 +36,17 @@ fn is_sane(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain)
 }
 
-/// Names the request for everything inside, and tells the caller.
-pub async fn name(mut request: Request, next: Next) -> Response {
+/// Names the request for everything inside.
+pub fn name(request: &mut Request) -> RequestId {
     let id = RequestId::of(request.headers().get(HEADER));
+    request.extensions_mut().insert(id.clone());
+    id
+}
+
+/// Tells the caller.
+pub fn tell(id: &RequestId, answer: &mut Response) {
     let header = HeaderValue::from_str(id.as_str()).expect("a sane id is plain ASCII");
-    request.extensions_mut().insert(id);
-    let mut answer = next.run(request).await;
     answer.headers_mut().insert(HEADER, header);
-    answer
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestId {

@@ -1,8 +1,8 @@
 //! What handlers work with: one cheap handle each, taken one by one or all together.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +22,11 @@ use crate::stores::redis::Redis;
 use crate::telemetry::Metrics;
 use crate::waitlist::Waitlist;
 
-/// The node's handles, and what only HTTP needs.
-#[derive(Clone, FromRef)]
-pub struct AppState {
+/// The node's handles, and what only HTTP needs, behind one pointer: each layer of each request takes a copy.
+#[derive(Clone)]
+pub struct AppState(Arc<Handles>);
+
+pub struct Handles {
     pub config: Arc<Config>,
     pub pg: PgPool,
     pub redis: Redis,
@@ -41,18 +43,23 @@ pub struct AppState {
     pub once: Once,
     pub criers: Criers,
     /// Cancelled when the node is told to go.
-    #[from_ref(skip)]
     pub leaving: CancellationToken,
-    /// Cancelled when the node goes down: streams end, so that the shutdown need not wait for their readers.
-    pub closing: CancellationToken,
+}
+
+impl Deref for AppState {
+    type Target = Handles;
+
+    fn deref(&self) -> &Handles {
+        &self.0
+    }
 }
 
 impl From<App> for AppState {
     fn from(app: App) -> Self {
         let secret = app.config.jwt_secret.as_ref().expect("a node does not start without JWT_SECRET");
-        Self {
+        Self(Arc::new(Handles {
             once: Once::new(app.pg.clone(), Seal::new(secret)),
-            criers: Criers::new(app.pictures.clone(), app.closing.clone()),
+            criers: Criers::new(app.pictures.clone(), app.closing),
             config: app.config,
             pg: app.pg,
             redis: app.redis,
@@ -67,7 +74,6 @@ impl From<App> for AppState {
             rooms: app.rooms,
             hooks: app.hooks,
             leaving: app.leaving,
-            closing: app.closing,
-        }
+        }))
     }
 }

@@ -14,13 +14,10 @@ use utoipa_axum::routes;
 use super::AppState;
 use super::extract::Json;
 use super::problem::{Code, Problem};
-use crate::hooks::Hooks;
 use crate::mail;
-use crate::orders::Desk;
 use crate::stores::guards;
 use crate::stores::postgres::MIGRATIONS;
 use crate::stores::redis::Redis;
-use crate::telemetry::Metrics;
 
 /// A store that needs longer than this to say hello cannot sell in two seconds.
 const HELLO: Duration = Duration::from_secs(1);
@@ -194,22 +191,17 @@ fn collect_texts(value: &redis::Value, texts: &mut Vec<String>) {
     get, path = "/metrics", tag = "system",
     responses((status = 200, description = "For Prometheus", body = String, content_type = "application/openmetrics-text")),
 )]
-async fn metrics(
-    State(metrics): State<Metrics>,
-    State(desk): State<Desk>,
-    State(pg): State<PgPool>,
-    State(hooks): State<Hooks>,
-) -> Response {
+async fn metrics(State(app): State<AppState>) -> Response {
     // Without Postgres the queues keep what they last said; everything else is this node's own.
-    let counted = tokio::join!(desk.backlog(), mail::count(&pg, &metrics));
+    let counted = tokio::join!(app.desk.backlog(), mail::count(&app.pg, &app.metrics));
     if let (Err(error), _) | (_, Err(error)) = counted {
         tracing::debug!(%error, "the queues could not be counted");
     }
-    if let Err(error) = hooks.backlog().await {
+    if let Err(error) = app.hooks.backlog().await {
         tracing::debug!(%error, "what other systems are owed could not be counted");
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, kind)], app.metrics.render()).into_response()
 }
 
 #[cfg(test)]

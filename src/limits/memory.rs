@@ -15,6 +15,10 @@ use super::subject::Subject;
 /// Buckets of one generation: a node spends at most some 40 MiB on both.
 const MOST: usize = 200_000;
 
+/// A bucket that is less full than one part of so many is not told: that many nodes like this one are still within the
+/// limit together, and most customers of a sale never get there.
+const WORTH_TELLING: u64 = 4;
+
 /// Whose bucket, of which class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name {
@@ -64,12 +68,15 @@ impl Memory {
         self.with(|generations, now| generations.take(buckets, now))
     }
 
-    /// Counts a call that Redis shall hear of; true for whoever is to tell it, until [`Memory::untold`] says none.
-    pub fn will_tell(&self, name: Name) -> bool {
-        self.with(|generations, _| {
+    /// Counts a call that Redis shall hear of; true for whoever is to tell it, until [`Memory::untold`] says none. As long
+    /// as a bucket is not worth a call nobody is, and what has drained from it meanwhile is not told any more.
+    pub fn will_tell(&self, name: Name, quota: Quota) -> bool {
+        self.with(|generations, now| {
             let bucket = generations.touch(name);
-            bucket.untold += 1;
-            !std::mem::replace(&mut bucket.is_told, true)
+            let level = bucket.empty_at.saturating_sub(now);
+            let in_it = u32::try_from(level.div_ceil(quota.drain().max(1))).unwrap_or(u32::MAX);
+            bucket.untold = (bucket.untold + 1).min(in_it);
+            level > quota.most() / WORTH_TELLING && !std::mem::replace(&mut bucket.is_told, true)
         })
     }
 
@@ -193,13 +200,26 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_that_is_hardly_used_is_told_nobody() {
+        let memory = Memory::new(Duration::from_secs(10));
+        let (name, limit) = (of_account(), quota("100/10s"));
+        for call in 1..=30 {
+            memory.take(&[(name, limit)]);
+            assert_eq!(memory.will_tell(name, limit), call == 26, "call {call}");
+        }
+        assert_eq!(memory.untold(name), 30, "then all that is still in it");
+    }
+
+    #[test]
     fn one_tells_for_all_and_what_other_nodes_let_through_counts() {
         let memory = Memory::new(Duration::from_secs(10));
         let (name, limit) = (of_account(), quota("3/10s"));
         assert!(memory.take(&[(name, limit)]).is_taken);
-        assert!(memory.will_tell(name) && !memory.will_tell(name), "the second call is told by the first");
+        assert!(memory.take(&[(name, limit)]).is_taken);
+        let will_tell = || memory.will_tell(name, limit);
+        assert!(will_tell() && !will_tell(), "the second call is told by the first");
         assert_eq!((memory.untold(name), memory.untold(name)), (2, 0));
-        assert!(memory.will_tell(name), "it was told, and may be again");
+        assert!(will_tell(), "it was told, and may be again");
 
         memory.hear(name, limit, Level(limit.most()));
         assert!(!memory.take(&[(name, limit)]).is_taken);

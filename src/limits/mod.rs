@@ -127,7 +127,7 @@ impl Limits {
         let taken = self.memory.take(&buckets);
         if tells && taken.is_taken {
             for (name, quota) in buckets {
-                if self.memory.will_tell(name) {
+                if self.memory.will_tell(name, quota) {
                     tokio::spawn(self.clone().tell(name, quota));
                 }
             }

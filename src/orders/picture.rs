@@ -158,17 +158,20 @@ impl Desk {
     /// `repair` leaves alone, or what a lost hold left behind, which nobody else would ever free.
     async fn suspects(&self, event: EventId) -> Result<Vec<Ordinal>, OrdersError> {
         let (chart, planes, claims) = self.both_sides(event).await?;
-        let claimed: HashSet<_> = claims.iter().map(|claim| claims::as_ordinal(claim.ordinal)).collect();
-        let held_without_claim =
-            (0..chart.size()).filter(|&at| planes.state(at) == SeatState::Held && !claimed.contains(&at));
-        let mut all = differing(&chart, &planes, &claims);
-        all.extend(held_without_claim);
-        Ok(all)
+        let compare = move || {
+            let claimed: HashSet<_> = claims.iter().map(|claim| claims::as_ordinal(claim.ordinal)).collect();
+            let held_without_claim =
+                (0..chart.size()).filter(|&at| planes.state(at) == SeatState::Held && !claimed.contains(&at));
+            let mut all = differing(&chart, &planes, &claims);
+            all.extend(held_without_claim);
+            all
+        };
+        Ok(aside(compare).await)
     }
 
     async fn differing(&self, event: EventId) -> Result<Vec<Ordinal>, OrdersError> {
         let (chart, planes, claims) = self.both_sides(event).await?;
-        Ok(differing(&chart, &planes, &claims))
+        Ok(aside(move || differing(&chart, &planes, &claims)).await)
     }
 
     async fn both_sides(&self, event: EventId) -> Result<(Arc<Chart>, Planes, Vec<Claim>), OrdersError> {
@@ -182,6 +185,11 @@ impl Desk {
         .await?;
         Ok((chart, planes, claims))
     }
+}
+
+/// A stadium's comparison is long, and must hold up nobody's request.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("comparing does not panic, and the runtime outlives it")
 }
 
 /// Where bits and claims say different things. A seat that is taken and not sold needs no claim: it is a hold.

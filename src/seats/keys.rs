@@ -6,12 +6,13 @@ use crate::ids::{AccountId, EventId, HoldId, Ordinal};
 
 /// The keys of one event.
 pub struct Keys {
-    event: EventId,
+    /// `{event}`: written once, and there are a dozen of them in a call.
+    tag: String,
 }
 
 impl Keys {
     pub fn of(event: EventId) -> Self {
-        Self { event }
+        Self { tag: format!("{{{event}}}") }
     }
 
     /// What every script is given first, in the order of `lua/shared/event.lua`.
@@ -53,7 +54,7 @@ impl Keys {
 
     /// What a customer's call under this key was told. With its event on a Cluster: both are there, away and lost together.
     pub fn once(&self, owner: AccountId, key: &str) -> String {
-        format!("once:{{{}}}:{owner}:{key}", self.event)
+        format!("once:{}:{owner}:{key}", self.tag)
     }
 
     pub fn flag(&self, ordinal: Ordinal) -> String {
@@ -62,16 +63,16 @@ impl Keys {
 
     /// What the keys of all flags begin with.
     pub fn flags(&self) -> String {
-        format!("isTaken:{{{}}}:", self.event)
+        ["isTaken:", &self.tag, ":"].concat()
     }
 
     /// What the keys of all holds' records begin with.
     pub fn records(&self) -> String {
-        format!("hold:{{{}}}:", self.event)
+        ["hold:", &self.tag, ":"].concat()
     }
 
     fn named(&self, name: &str) -> String {
-        format!("{name}:{{{}}}", self.event)
+        [name, ":", &self.tag].concat()
     }
 }
 

@@ -10,7 +10,7 @@ mod key;
 pub mod postgres;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -153,14 +153,14 @@ impl Drop for Run {
 }
 
 /// Answers a repeat from memory, or runs the call and remembers its answer.
-pub async fn remember(State(once): State<Once>, request: Request, next: Next) -> Response {
+pub async fn remember(once: &Once, request: Request, next: Next) -> Response {
     match once_only(once, request, next).await {
         Ok(answer) => answer,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn once_only(once: Once, request: Request, next: Next) -> Result<Response, Problem> {
+async fn once_only(once: &Once, request: Request, next: Next) -> Result<Response, Problem> {
     let memory = Allowance::of(&request).memory;
     let key = match memory {
         Memory::Nowhere => None,
