@@ -20,7 +20,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use self::house::House;
 use self::load::{Load, Pace};
 use self::report::Figures;
-use self::scenario::{best, hold, journey, map, rush, watch};
+use self::scenario::{best, hold, journey, landing, map, read, rush, watch};
 
 /// What to ask, of whom, and how fast.
 #[derive(Debug, Args)]
@@ -53,6 +53,15 @@ pub struct Bench {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    #[command(flatten)]
+    InAHouse(InAHouse),
+    /// One address, again and again. No house is opened for it, and nobody signs in.
+    Read(read::Read),
+}
+
+/// What needs an event, and customers.
+#[derive(Debug, Subcommand)]
+enum InAHouse {
     /// Named seats, each its own or all the same few.
     Hold(hold::Hold),
     /// The best seats side by side.
@@ -63,6 +72,8 @@ enum What {
     Watch(watch::Watch),
     /// What a page reads to draw the map.
     Map(map::Map),
+    /// Many orders that are paid at once, until the last is a booking.
+    Landing(landing::Landing),
     /// A whole on-sale through a waiting room, until everything is sold or the seconds are over.
     Rush(rush::Rush),
 }
@@ -75,14 +86,9 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
         lasts: Duration::from_secs(bench.seconds.into()),
         connections: usize::try_from(bench.connections)?,
     };
-    let house = House::open(bench.url.as_deref(), &bench.organiser, &bench.password).await?;
-    let figures: Figures = match &bench.what {
-        What::Hold(hold) => hold::run(&house, &load, hold).await?,
-        What::Best(best) => best::run(&house, &load, best).await?,
-        What::Journey(journey) => journey::run(&house, &load, journey).await?,
-        What::Watch(watch) => watch::run(&house, &load, watch).await?,
-        What::Map(map) => map::run(&house, &load, map).await?,
-        What::Rush(rush) => rush::run(&house, &load, rush).await?,
+    let figures = match &bench.what {
+        What::Read(read) => read::run(&load, read).await?,
+        What::InAHouse(what) => ask(&bench, &load, what).await?,
     };
     print!("{}", figures.text());
     if let Some(path) = &bench.json {
@@ -92,9 +98,23 @@ pub async fn run(bench: Bench) -> anyhow::Result<ExitCode> {
     if let Some(path) = &bench.html {
         std::fs::write(path, page::html(&figures)).with_context(|| format!("writing {}", path.display()))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(bench: &Bench, load: &Load, what: &InAHouse) -> anyhow::Result<Figures> {
+    let house = House::open(bench.url.as_deref(), &bench.organiser, &bench.password).await?;
+    let figures = match what {
+        InAHouse::Hold(hold) => hold::run(&house, load, hold).await,
+        InAHouse::Best(best) => best::run(&house, load, best).await,
+        InAHouse::Journey(journey) => journey::run(&house, load, journey).await,
+        InAHouse::Landing(landing) => landing::run(&house, load, landing).await,
+        InAHouse::Watch(watch) => watch::run(&house, load, watch).await,
+        InAHouse::Map(map) => map::run(&house, load, map).await,
+        InAHouse::Rush(rush) => rush::run(&house, load, rush).await,
+    };
     // It stops while we can still wait for it.
     tokio::task::block_in_place(|| drop(house));
-    Ok(ExitCode::SUCCESS)
+    figures
 }
 
 /// Each viewer is a file to the system, here and there.

@@ -54,10 +54,16 @@ impl Answer {
 
     /// The status, and of a refusal its code.
     pub fn outcome(&self) -> String {
-        match self.json()["code"].as_str() {
-            Some(code) if self.status >= 400 => format!("{} {code}", self.status),
-            _ => self.status.to_string(),
-        }
+        let code = if self.status >= 400 { self.code() } else { None };
+        code.map_or_else(|| self.status.to_string(), |code| format!("{} {code}", self.status))
+    }
+
+    /// Found without reading all of it: whoever asks this often must not be what is measured.
+    fn code(&self) -> Option<&str> {
+        const MEMBER: &str = "\"code\":\"";
+        let body = std::str::from_utf8(&self.body).ok()?;
+        let (_, rest) = body.split_once(MEMBER)?;
+        rest.split('"').next()
     }
 
     /// The body of an answer without which there is nothing to measure.
@@ -99,8 +105,13 @@ impl Wire {
     }
 
     pub async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.post_text(path, body.to_string()).await
+    }
+
+    /// The same with JSON that is written already.
+    pub async fn post_text(&mut self, path: &str, body: String) -> anyhow::Result<Answer> {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.ask(Method::POST, path, &[json], Bytes::from(body.to_string())).await
+        self.ask(Method::POST, path, &[json], Bytes::from(body)).await
     }
 
     /// The same, again and again while the house says that it has too much to do: for what is not measured.

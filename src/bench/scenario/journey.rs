@@ -101,7 +101,7 @@ impl Visits {
         tally.part("3 ordered", since.elapsed());
 
         let (order, since) = (order.json(), Instant::now());
-        self.pays(&order).await?;
+        pays(&mut self.till, &order).await?;
         tally.part("4 paid at the sandbox", since.elapsed());
 
         let since = Instant::now();
@@ -125,28 +125,25 @@ impl Visits {
             None => Ok("not seen".to_owned()),
         }
     }
+}
 
-    /// As the provider's own script in the customer's browser does it.
-    async fn pays(&mut self, order: &Value) -> anyhow::Result<()> {
-        let payment = &order["payment"];
-        if self.till.is_none() {
-            self.till =
-                Some(Wire::to(&Origin::of(&text(order, "pay_url").or_else(|_| text(payment, "pay_url"))?)?));
-        }
-        let till = self.till.as_mut().context("it was just made")?;
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("payment_method", "pm_card_visa")
-            .append_pair("client_secret", &text(payment, "client_secret")?)
-            .finish();
-        let key = HeaderValue::from_str(&format!("Bearer {}", text(payment, "publishable_key")?))?;
-        let headers = [
-            (AUTHORIZATION, key),
-            (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-        ];
-        let path = format!("/v1/payment_intents/{}/confirm", text(payment, "payment_intent")?);
-        till.ask(Method::POST, &path, &headers, Bytes::from(form)).await?.expect(200, "paying")?;
-        Ok(())
+/// Pays an order as the provider's own script in the customer's browser does it.
+pub async fn pays(till: &mut Option<Wire>, order: &Value) -> anyhow::Result<()> {
+    let payment = &order["payment"];
+    if till.is_none() {
+        *till = Some(Wire::to(&Origin::of(&text(order, "pay_url").or_else(|_| text(payment, "pay_url"))?)?));
     }
+    let till = till.as_mut().context("it was just made")?;
+    let form = form_urlencoded::Serializer::new(String::new())
+        .append_pair("payment_method", "pm_card_visa")
+        .append_pair("client_secret", &text(payment, "client_secret")?)
+        .finish();
+    let key = HeaderValue::from_str(&format!("Bearer {}", text(payment, "publishable_key")?))?;
+    let headers =
+        [(AUTHORIZATION, key), (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
+    let path = format!("/v1/payment_intents/{}/confirm", text(payment, "payment_intent")?);
+    till.ask(Method::POST, &path, &headers, Bytes::from(form)).await?.expect(200, "paying")?;
+    Ok(())
 }
 
 impl Caller for Visits {

@@ -3,6 +3,8 @@
 pub mod best;
 pub mod hold;
 pub mod journey;
+pub mod landing;
 pub mod map;
+pub mod read;
 pub mod rush;
 pub mod watch;

@@ -1,0 +1,60 @@
+//! Every figure of docs/performance.md. `script/bench performance` runs all of it and writes that page; with a name, only that
+//! part is measured anew, and the page is written with what the other parts found last.
+//!
+//! Machines differ, and this one is not alone: what is claimed are ratios of two things that took turns in the same minutes,
+//! and the median of at least five turns.
+
+#![expect(clippy::print_stdout, reason = "a program for its authors, which prints what it found")]
+
+mod bare;
+mod confirms;
+mod holds;
+mod paired;
+mod peers;
+mod reads;
+mod report;
+mod scale;
+mod shards;
+mod stand;
+mod watching;
+
+use self::report::Part;
+
+/// The parts, in the order of the page.
+const PARTS: [&str; 7] = ["holds", "reads", "watching", "confirms", "peers", "scale", "shards"];
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // Cargo adds `--bench`, which says nothing here.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["page"] => report::write_page(&PARTS),
+        [] => {
+            for name in PARTS {
+                measure(name).await?;
+            }
+            report::write_page(&PARTS)
+        }
+        names => {
+            for name in names {
+                measure(name).await?;
+            }
+            report::write_page(&PARTS)
+        }
+    }
+}
+
+async fn measure(name: &str) -> anyhow::Result<()> {
+    println!("\n{name}");
+    let part: Part = match name {
+        "holds" => holds::measure().await?,
+        "reads" => reads::measure().await?,
+        "watching" => watching::measure().await?,
+        "confirms" => confirms::measure().await?,
+        "peers" => peers::measure().await?,
+        "scale" => scale::measure().await?,
+        "shards" => shards::measure().await?,
+        other => anyhow::bail!("there is no part {other}: {}", PARTS.join(", ")),
+    };
+    report::keep(name, &part)
+}

@@ -1,0 +1,161 @@
+//! Events spread over the shards of a Redis Cluster: what each shard has to do for a hold.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::paired::median;
+use crate::report::{Part, Table};
+use crate::stand::{House, output, rate_of, scratch};
+
+const SLOTS: u32 = 16_384;
+const ROUNDS: usize = 5;
+
+/// Masters without replicas: what is measured is work, not safety.
+struct Cluster {
+    servers: Vec<Child>,
+    ports: Vec<u16>,
+    folder: std::path::PathBuf,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for server in &mut self.servers {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Cluster {
+    async fn of(shards: u32) -> anyhow::Result<Self> {
+        let mut cluster =
+            Self { servers: Vec::new(), ports: Vec::new(), folder: scratch(&format!("cluster-{shards}"))? };
+        for number in 0..shards {
+            let port = free_port()?;
+            let folder = cluster.folder.join(number.to_string());
+            std::fs::create_dir_all(&folder)?;
+            let server = Command::new("redis-server")
+                .current_dir(&folder)
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--cluster-enabled", "yes"])
+                .args(["--appendonly", "yes", "--save", "", "--cluster-port", &free_port()?.to_string()])
+                .args(["--cluster-require-full-coverage", "yes"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()?;
+            cluster.servers.push(server);
+            cluster.ports.push(port);
+        }
+        cluster.join().await?;
+        Ok(cluster)
+    }
+
+    async fn ask(&self, at: usize, words: &[&str]) -> anyhow::Result<String> {
+        let port = self.ports[at].to_string();
+        let args: Vec<String> =
+            [&["-h", "127.0.0.1", "-p", &port], words].concat().iter().map(ToString::to_string).collect();
+        output("redis-cli", &args).await
+    }
+
+    async fn join(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while self.ask(self.ports.len() - 1, &["PING"]).await.is_err()
+            || self.ask(0, &["PING"]).await.is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let shards = u32::try_from(self.ports.len())?;
+        for (number, at) in (0_u32..).zip(0..self.ports.len()) {
+            let (from, to) = (number * SLOTS / shards, (number + 1) * SLOTS / shards - 1);
+            self.ask(at, &["CLUSTER", "ADDSLOTSRANGE", &from.to_string(), &to.to_string()]).await?;
+            self.ask(at, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]).await?;
+            if at > 0 {
+                let info = self.ask(at, &["CONFIG", "GET", "cluster-port"]).await?;
+                let bus = info.lines().nth(1).context("it has a port for its bus")?.trim().to_owned();
+                self.ask(0, &["CLUSTER", "MEET", "127.0.0.1", &self.ports[at].to_string(), &bus]).await?;
+            }
+        }
+        for at in 0..self.ports.len() {
+            while !self.ask(at, &["CLUSTER", "INFO"]).await?.contains("cluster_state:ok") {
+                if begun.elapsed() > Duration::from_secs(30) {
+                    bail!("the shards do not find together");
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Seconds of work that each shard has done.
+    async fn worked(&self) -> anyhow::Result<Vec<f64>> {
+        let mut worked = Vec::new();
+        for at in 0..self.ports.len() {
+            let page = self.ask(at, &["INFO", "cpu"]).await?;
+            let value = |name: &str| {
+                page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
+            };
+            worked.push(
+                value("used_cpu_user_main_thread:").unwrap_or(0.0)
+                    + value("used_cpu_sys_main_thread:").unwrap_or(0.0),
+            );
+        }
+        Ok(worked)
+    }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+pub async fn measure() -> anyhow::Result<Part> {
+    let mut part = Part::new(
+        "More shards",
+        "A node on a Redis Cluster of one, two and three masters, and 24 events that are held from in turn \
+         (`holdfast bench hold --events 24 --rate max`). Two cores have no room for three busy servers, the node and the crowd, so \
+         the total says little here; what each shard has to do for a thousand holds does. The median of five rounds.",
+    );
+    let mut table = Table {
+        title: "Work of the busiest shard:".to_owned(),
+        head: ["shards", "holds a second in all", "ms of its core for 1,000 holds", "beside one shard"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows: Vec::new(),
+    };
+    let mut alone = None;
+    for shards in 1..=3 {
+        let cluster = Cluster::of(shards).await?;
+        let hosts: Vec<String> = cluster.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let house = House::with(&[("REDIS_URL", format!("redis+cluster://{}", hosts.join(",")))]).await?;
+        let (mut rates, mut work) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let before = cluster.worked().await?;
+            let figures = house.bench(&["hold", "--events", "24", "--rate", "max", "--seconds", "4"]).await?;
+            rates.push(rate_of(&figures, &["201"])?);
+            let after = cluster.worked().await?;
+            let busiest = after.iter().zip(&before).map(|(after, before)| after - before).fold(0.0, f64::max);
+            work.push(busiest * 1e6 / figures["answered"].as_f64().context("some are answered")?);
+        }
+        let (rate, work) = (median(&rates), median(&work));
+        let one = *alone.get_or_insert(work);
+        println!("  {shards}: {rate:.0} a second, {work:.1} ms of the busiest for a thousand");
+        table.rows.push(vec![
+            shards.to_string(),
+            format!("{rate:.0}"),
+            format!("{work:.1}"),
+            format!("{:.2} ×", work / one),
+        ]);
+        if shards == 2 {
+            let found = format!("**{:.2}** ×", work / one);
+            part.row(
+                "with two shards the busier one has to do for a hold",
+                "≤ 0.65 ×",
+                &found,
+                work / one <= 0.65,
+            );
+        }
+    }
+    part.tables.push(table);
+    Ok(part)
+}
