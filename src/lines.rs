@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -48,9 +48,16 @@ impl Lines {
     /// Waits, for a moment at most, until what was said so far is written.
     pub fn flush_in_time(&self) {
         let (done, written) = sync_channel(1);
-        if self.0.try_send(Item::Mark(done)).is_ok() {
-            let _ = written.recv_timeout(LAST);
+        let (mut mark, until) = (Item::Mark(done), Instant::now() + LAST);
+        while let Err(refused) = self.0.try_send(mark) {
+            let TrySendError::Full(again) = refused else { return };
+            if Instant::now() >= until {
+                return;
+            }
+            mark = again;
+            std::thread::sleep(LOOK);
         }
+        let _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -103,7 +110,6 @@ fn put(out: &mut impl Write, gathered: &mut Vec<u8>, lines: &mut u64) {
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
-    use std::time::Instant;
 
     /// Takes nothing while somebody else has the lock.
     #[derive(Clone, Default)]
