@@ -1,6 +1,6 @@
 --[[ hold: takes named seats and standing places, all or nothing; or says which failed and why.
   KEYS  1-9 the event  10-11 as in granting  12 as in remembering  13… the flags of the named seats, then of the named places
-  ARGV  1-9 as in granting  10-11 as in remembering  12 how many seats  13 how many named standing places
+  ARGV  1-9 as in granting  10 as in remembering  11 how many seats  12 how many named standing places
         then the ordinals of the seats, those of the places, and for each area: from, to (exclusive), how many
   Replies  those of granting and remembering, and
            refused f ordinal reason …   each named seat that cannot be had: sold, blocked, held or orphan
@@ -18,10 +18,10 @@ if answer then return answer end
 answer = answered_already()
 if answer then return remember(answer) end
 
-local seat_count, place_count = tonumber(ARGV[12]), tonumber(ARGV[13])
+local seat_count, place_count = tonumber(ARGV[11]), tonumber(ARGV[12])
 local named, chosen = {}, {}
 for i = 1, seat_count + place_count do
-  named[i] = tonumber(ARGV[13 + i])
+  named[i] = tonumber(ARGV[12 + i])
   chosen[named[i]] = true
 end
 
@@ -123,7 +123,7 @@ if #named > 0 then
 end
 
 local picked = {}
-for i = 14 + #named, #ARGV, 3 do
+for i = 13 + #named, #ARGV, 3 do
   local left = pick(tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), picked)
   if left then return remember({'sold_out', feed, left}) end
 end

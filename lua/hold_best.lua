@@ -1,6 +1,6 @@
 --[[ hold_best: chooses and takes the best adjacent seats in one step.
   KEYS  1-9 the event  10-11 as in granting  12 as in remembering
-  ARGV  1-9 as in granting  10-11 as in remembering  12-15 as in choosing  then for each range of seats, best first: from, to (exclusive)
+  ARGV  1-9 as in granting  10 as in remembering  11-14 as in choosing  then for each range of seats, best first: from, to (exclusive)
   Replies  those of granting, remembering and choosing, and
            no_adjacent f free      there are enough free seats, nowhere side by side
            sold_out f free         there are not enough
@@ -10,7 +10,7 @@ local answer = told_before()
 if answer then return answer end
 answer = answered_already()
 if answer then return remember(answer) end
-local START = 16
+local START = 15
 
 local function left()
   local places = 0

@@ -1,7 +1,7 @@
 --[[ offer: takes the best seats for a party of the waiting list, among what is free and what is kept for it.
   KEYS  1-9 the event  10-11 as in granting (an offer replaces nothing)  12 not used  13 a plane to work on, gone afterwards
-  ARGV  1-9 as in granting  10-11 not used  12-15 as in choosing  16 the news that the caller has seen  17 ms that the offer lasts
-        18 1 where people stand and any places will do, else 0
+  ARGV  1-9 as in granting  10 not used  11-14 as in choosing  15 the news that the caller has seen  16 ms that the offer lasts
+        17 1 where people stand and any places will do, else 0
         then for each range, best first: from, to (exclusive)
   Replies  those of granting and choosing, and
            changed f   something came free or a rule changed since: who stands before this party is asked anew
@@ -12,9 +12,9 @@
 ]]
 local answer = answered_already()
 if answer then return answer end
-if redis.call('HGET', META, 'news') ~= ARGV[16] then return {'changed', feed} end
-local START, standing = 19, ARGV[18] == '1'
-lasts, span = tonumber(ARGV[17]), tonumber(ARGV[17])
+if redis.call('HGET', META, 'news') ~= ARGV[15] then return {'changed', feed} end
+local START, standing = 18, ARGV[17] == '1'
+lasts, span = tonumber(ARGV[16]), tonumber(ARGV[16])
 
 -- Any free places of one area.
 local function places()

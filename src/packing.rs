@@ -70,7 +70,7 @@ pub fn gunzip(packed: &[u8]) -> Vec<u8> {
 pub fn brotli(plain: &[u8], effort: Effort) -> Bytes {
     let quality = match effort {
         Effort::Brief => 2,
-        // A stadium's takes a quarter of a second; the next steps take seconds, for a few hundredths of its size.
+        // Higher steps take much longer for little.
         Effort::Thorough => 6,
     };
     let settings =

@@ -371,11 +371,9 @@ async fn another_amount_than_the_orders_is_never_confirmed() {
 
     let order = ada.orders(event, &PAIR).await;
     holdfast.captures(&order, 100).await;
-    assert_eq!(
-        holdfast.comes_of(&order["payment"]["payment_intent"]).await,
-        "refunding",
-        "too little was paid"
-    );
+    // The worker may have been there first, and the money be back.
+    let outcome = holdfast.comes_of(&order["payment"]["payment_intent"]).await;
+    assert!(matches!(outcome.as_str(), "refunding" | "refunded"), "too little was paid: {outcome}");
 
     let order = ada.sees(&order, "refunded").await;
     assert_eq!(order["refunds"][0]["amount"], 100);

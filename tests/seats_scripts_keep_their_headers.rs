@@ -120,17 +120,7 @@ impl Asking {
 
     fn args(&self) -> Vec<String> {
         let replaces = self.replaces.map(|hold| hold.to_string()).unwrap_or_default();
-        words(&[
-            &self.hold,
-            &self.owner,
-            &self.wish,
-            &replaces,
-            &300_000,
-            &self.cap,
-            &"public",
-            &self.call,
-            &4711,
-        ])
+        words(&[&self.hold, &self.owner, &self.wish, &replaces, &300_000, &self.cap, &"public", &self.call])
     }
 
     async fn named(&self, heard: &mut Heard, event: EventId, seats: &[u32]) -> Vec<String> {
@@ -201,8 +191,8 @@ async fn remembering(heard: &mut Heard, asks: impl AsyncFn(&Asking, &mut Heard, 
     assert_eq!(granted[0], "held");
     let again = Asking { hold: HoldId(Uuid::new_v4()), ..first };
     let told = asks(&again, heard, event).await;
-    assert_eq!(told[..4], words(&[&"answered", &"", &4711, &first.hold]), "whatever it would be called now");
-    assert_eq!(told[4..], granted, "word for word");
+    assert_eq!(told[..3], words(&[&"answered", &"", &first.hold]), "whatever it would be called now");
+    assert_eq!(told[3..], granted, "word for word");
     assert_eq!(asks(&Asking { call: "other", ..again }, heard, event).await, words(&[&"reused", &""]));
 
     // Nothing is asked of a picture that is not there, and nothing of that is remembered.

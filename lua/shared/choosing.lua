@@ -1,11 +1,11 @@
 --[[ choosing: finds the best adjacent seats. Put before hold_best and offer, after granting.
-  ARGV  12 how many seats  13 most hops of one call  14 ordinal to go on from
-        15 first seat of the best choice so far that leaves somebody alone, or ''
+  ARGV  11 how many seats  12 most hops of one call  13 ordinal to go on from
+        14 first seat of the best choice so far that leaves somebody alone, or ''
   Replies  more f ordinal choice   hops are used up: call again with both
   The best choice is the first in the order given that strands nobody; failing that, the first at all.
 ]]
-local wanted, hops = tonumber(ARGV[12]), tonumber(ARGV[13])
-local resume, fallback = tonumber(ARGV[14]), tonumber(ARGV[15])
+local wanted, hops = tonumber(ARGV[11]), tonumber(ARGV[12])
+local resume, fallback = tonumber(ARGV[13]), tonumber(ARGV[14])
 -- Where a clear bit is a seat to choose: an offer also chooses among what is kept for the waiting list.
 local plane = TAKEN
 

@@ -5,7 +5,7 @@
         7 ms that a checkout must have to pay  8 most due holds to sweep
         9 how the caller comes: public, admitted through the event's waiting room, or house: for an organiser, who is
           bound by no sale window, no room, no limit and no rule about single seats
-        10-11 see remembering
+        10 see remembering
   Replies  held f ordinals deadline first_held now order   also to a repeat: it answers its own success again
            expired f          this hold, or the one to replace, is over
            mismatch f         this hold id stands for another wish

@@ -1,7 +1,5 @@
 //! Holds: seats that are a customer's for a while.
 
-use std::time::Duration;
-
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -80,10 +78,8 @@ pub struct HoldBody {
 }
 
 impl HoldBody {
-    /// As it was at this moment, by this node's clock.
-    fn of(held: &Held, chart: &Chart, now: OffsetDateTime) -> Self {
-        let left =
-            u64::try_from(held.deadline_ms - held.now_ms).map_or(Duration::ZERO, Duration::from_millis);
+    /// Both moments are Redis', whose clock the deadline is of.
+    fn of(held: &Held, chart: &Chart) -> Self {
         let seats: Vec<HeldSeat> =
             held.ordinals.iter().filter_map(|&ordinal| HeldSeat::of(chart, ordinal)).collect();
         Self {
@@ -94,8 +90,8 @@ impl HoldBody {
             amount: seats.iter().map(|seat| seat.price).sum(),
             seats,
             currency: chart.currency().to_string(),
-            expires_at: now + left,
-            server_time: now,
+            expires_at: moment(held.deadline_ms.max(held.now_ms)),
+            server_time: moment(held.now_ms),
         }
     }
 }
@@ -156,7 +152,7 @@ async fn take(
     let mut answer = match told.outcome {
         Ok(held) => {
             let location = [(header::LOCATION, format!("/v1/holds/{}", held.hold))];
-            let body = HoldBody::of(&held, &chart, moment(told.at_ms));
+            let body = HoldBody::of(&held, &chart);
             (StatusCode::CREATED, location, Json(body)).into_response()
         }
         Err(SeatsError::Refused(refusal)) => {
@@ -238,11 +234,7 @@ async fn show(
     let chart = app.catalog.chart_by_number(id.event_number()).await?;
     let held = app.engine.hold_of(chart.event_id(), id).await?;
     let held = held.filter(|held| held.owner == customer.id()).ok_or_else(|| Code::NotFound.problem())?;
-    if held.live {
-        Ok(Json(HoldBody::of(&held, &chart, OffsetDateTime::now_utc())))
-    } else {
-        Err(Code::HoldExpired.problem())
-    }
+    if held.live { Ok(Json(HoldBody::of(&held, &chart))) } else { Err(Code::HoldExpired.problem()) }
 }
 
 /// Gives a hold's seats back.

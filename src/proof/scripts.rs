@@ -49,7 +49,7 @@ if mine and meta[3] then meta[1] = false end",
     ),
     (
         Bug::OfferIgnoresNews,
-        "if redis.call('HGET', META, 'news') ~= ARGV[16] then return {'changed', feed} end",
+        "if redis.call('HGET', META, 'news') ~= ARGV[15] then return {'changed', feed} end",
         "",
     ),
     (Bug::FreeWithoutOwner, "if flag == sold then mine", "if flag then mine"),

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
 
 use super::reply::Reply;
 use super::scripts::{Call, Step};
@@ -147,8 +146,6 @@ pub struct Told {
     pub outcome: Result<Held, SeatsError>,
     /// What a hold of it is called, or would have been.
     pub hold: HoldId,
-    /// When it first came, by the clock of the node that was asked: milliseconds since 1970.
-    pub at_ms: i64,
     /// It came before, and nothing was done this time.
     pub is_repeat: bool,
 }
@@ -165,14 +162,9 @@ impl Engine {
     /// The same, remembered in the same step: under the same key, the same call is told the same for a day.
     pub async fn hold_once(&self, ask: &HoldAsk, once: Option<&Once>) -> Told {
         let began = Instant::now();
-        let at_ms = now_ms();
-        let told = self.settle(ask, once, at_ms).await;
-        let told = told.unwrap_or_else(|error| Told {
-            outcome: Err(error),
-            hold: ask.hold,
-            at_ms,
-            is_repeat: false,
-        });
+        let told = self.settle(ask, once).await;
+        let told =
+            told.unwrap_or_else(|error| Told { outcome: Err(error), hold: ask.hold, is_repeat: false });
         Metrics::time(&self.metrics.hold_seconds, began.elapsed());
         let outcome = if told.is_repeat { "repeated" } else { outcome(&told.outcome) };
         self.pulse.note(began.elapsed(), outcome != "outage");
@@ -180,23 +172,23 @@ impl Engine {
         told
     }
 
-    async fn settle(&self, ask: &HoldAsk, once: Option<&Once>, at_ms: i64) -> Result<Told, SeatsError> {
+    async fn settle(&self, ask: &HoldAsk, once: Option<&Once>) -> Result<Told, SeatsError> {
         ask.what.check()?;
         let wish = fingerprint(ask);
         let mut search = Search::start();
         for _ in 0..CALLS {
-            let call = self.call_for(ask, &wish, (once, at_ms), &search)?;
+            let call = self.call_for(ask, &wish, once, &search)?;
             let reply = proof::step(proof::Step::Hold, self.run(call)).await?;
             search = match Search::next(&reply)? {
                 Some(next) => next,
                 None if reply.code() == "answered" => {
-                    let before = HoldAsk { hold: reply.parse(1)?, ..ask.clone() };
-                    let outcome = decided(&before, &reply.quoted(2)?);
-                    return Ok(Told { outcome, hold: before.hold, at_ms: reply.parse(0)?, is_repeat: true });
+                    let before = HoldAsk { hold: reply.parse(0)?, ..ask.clone() };
+                    let outcome = decided(&before, &reply.quoted(1)?);
+                    return Ok(Told { outcome, hold: before.hold, is_repeat: true });
                 }
                 None => {
                     let outcome = decided(ask, &reply);
-                    return Ok(Told { outcome, hold: ask.hold, at_ms, is_repeat: false });
+                    return Ok(Told { outcome, hold: ask.hold, is_repeat: false });
                 }
             };
         }
@@ -207,13 +199,13 @@ impl Engine {
         &self,
         ask: &HoldAsk,
         wish: &str,
-        remembered: (Option<&Once>, i64),
+        once: Option<&Once>,
         search: &Search,
     ) -> Result<Call<'_>, SeatsError> {
         match &ask.what {
             Wish::Wanted { seats, places, areas } => {
                 let (seats, places) = (in_order(seats)?, in_order(places)?);
-                let mut call = self.opening(&self.scripts.hold, ask, wish, remembered);
+                let mut call = self.opening(&self.scripts.hold, ask, wish, once);
                 call.arg(seats.len()).arg(places.len()).seats(&seats).seats(&places);
                 for (range, quantity) in areas {
                     call.arg(range.start).arg(range.end).arg(*quantity);
@@ -221,7 +213,7 @@ impl Engine {
                 Ok(call)
             }
             Wish::Best { runs, quantity } => {
-                let mut call = self.opening(&self.scripts.hold_best, ask, wish, remembered);
+                let mut call = self.opening(&self.scripts.hold_best, ask, wish, once);
                 call.arg(*quantity).arg(HOPS).arg(search.from).arg(&search.fallback);
                 for range in runs {
                     call.arg(range.start).arg(range.end);
@@ -236,7 +228,7 @@ impl Engine {
         step: &'a Step,
         ask: &HoldAsk,
         wish: &str,
-        (once, at_ms): (Option<&Once>, i64),
+        once: Option<&Once>,
     ) -> Call<'a> {
         let replaces = ask.replaces.map(|hold| hold.to_string()).unwrap_or_default();
         let mut call = step.on(ask.event);
@@ -245,7 +237,7 @@ impl Engine {
         call.key(own).key(old).key(memory);
         call.arg(ask.hold.to_string()).arg(ask.owner.to_string()).arg(wish).arg(replaces);
         call.arg(millis(self.timing.payment)).arg(SWEEP_CAP).arg(ask.via.as_str());
-        call.arg(once.map_or(&[][..], |once| &once.fingerprint)).arg(at_ms);
+        call.arg(once.map_or(&[][..], |once| &once.fingerprint));
         call
     }
 
@@ -283,10 +275,6 @@ fn decided(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {
         "reused" => Err(SeatsError::KeyReused),
         _ => Err(refusal(reply)?),
     }
-}
-
-fn now_ms() -> i64 {
-    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 pub(super) fn granted(ask: &HoldAsk, reply: &Reply) -> Result<Held, SeatsError> {

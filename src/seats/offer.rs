@@ -115,7 +115,7 @@ impl Engine {
         };
         let mut search = Search::start();
         for _ in 0..CALLS {
-            let mut call = self.opening(&self.scripts.offer, &hold, "offer", (None, 0));
+            let mut call = self.opening(&self.scripts.offer, &hold, "offer", None);
             let scratch = call.keys.scratch();
             call.key(scratch).arg(ask.quantity).arg(HOPS).arg(search.from).arg(&search.fallback);
             call.arg(ask.news.count).arg(millis(ask.lasts));

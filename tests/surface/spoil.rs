@@ -124,6 +124,9 @@ fn spoil_fields(chance: &mut Inventor, operation: &Operation, request: &mut Requ
             put(chance, &mut body, "", at);
         }
     }
+    // What was put in before may have been taken out again.
+    let is_there = |(name, _): &(&str, &str)| body.get(name).is_some() && !is_known(operation, name);
+    request.has_more &= MORE.iter().any(is_there);
     if body != before {
         request.body = body.to_string().into_bytes();
     }
