@@ -16,8 +16,8 @@ use super::ears::Ears;
 use crate::stand::{Answer, Database, House, Memory, NodeSettings, Person, Topology};
 
 /// The longest that anything may take. A node that died in the middle of a call keeps its key locked for half a minute,
-/// and a letter for a minute.
-pub const PATIENCE: Duration = Duration::from_secs(150);
+/// and a letter for a minute; one may die after the other.
+pub const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The servers that cells share, or that one cell has for itself to lose.
 pub struct Stand {
