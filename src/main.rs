@@ -22,7 +22,8 @@ use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// A request is many small pieces of memory from two threads: this gives and takes them for a third of what libc's asks.
+/// A request is many small pieces of memory, given by one thread and taken back by another: libc's allocator spent more time on
+/// them, and kept several times as much (docs/performance.md).
 #[global_allocator]
 static MEMORY: MiMalloc = MiMalloc;
 

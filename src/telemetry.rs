@@ -63,7 +63,7 @@ pub struct Instruments {
     pub requests: Family<RequestLabels, Counter>,
     /// Limited calls by class and outcome: allowed, refused, and without Redis open or closed.
     pub limits: Family<LimitLabels, Counter>,
-    /// Holds by outcome: held, seats_unavailable, sold_out, limit_exceeded, sale_closed, not_ready, outage.
+    /// Holds by outcome: held, repeated, seats_unavailable, sold_out, limit_exceeded, sale_closed, not_ready, outage.
     pub holds: ByLabel,
     pub hold_seconds: Histogram,
     /// From Stripe's word that a payment succeeded to the confirmed order, as this node saw it.

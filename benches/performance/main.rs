@@ -27,21 +27,16 @@ const PARTS: [&str; 7] = ["holds", "reads", "watching", "confirms", "peers", "sc
 async fn main() -> anyhow::Result<()> {
     // Cargo adds `--bench`, which says nothing here.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["page"] => report::write_page(&PARTS),
-        [] => {
-            for name in PARTS {
-                measure(name).await?;
-            }
-            report::write_page(&PARTS)
-        }
-        names => {
-            for name in names {
-                measure(name).await?;
-            }
-            report::write_page(&PARTS)
-        }
+    let names: Vec<&str> = args.iter().map(String::as_str).collect();
+    let parts = match names.as_slice() {
+        ["page"] => &[],
+        [] => PARTS.as_slice(),
+        some => some,
+    };
+    for name in parts {
+        measure(name).await?;
     }
+    report::write_page(&PARTS)
 }
 
 async fn measure(name: &str) -> anyhow::Result<()> {
