@@ -137,6 +137,9 @@ impl Cell {
             Disaster::DiesAgain(second) => {
                 died_there(&mut victim);
                 let mut rescuer = armed(stage, "rescuer", Some(second));
+                let arm = stage.house.folder.path("rescuer-is-armed");
+                std::fs::write(&arm, []).expect("a file");
+                rescuer.settings = rescuer.settings.with(ARMED_BY, arm.display());
                 // It may be gone before it has told anybody that it is there.
                 rescuer.launch();
                 stage.house.is_served_by(&[&rescuer]).await;
@@ -144,6 +147,9 @@ impl Cell {
                 while rescuer.runs() && watch.goes_on() {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
+                // Nobody stands by for a death that comes any later, when the lease of a letter is over.
+                std::fs::remove_file(&arm).expect("it is there");
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 if rescuer.runs() {
                     // What the first had done was enough: the second point is not on the way back.
                     vec![rescuer]
