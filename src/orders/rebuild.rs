@@ -185,8 +185,10 @@ impl Desk {
         let millis = |moment: OffsetDateTime| {
             i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
         };
+        // Redis counts milliseconds, and nothing may begin before its moment.
+        let not_before = |moment: OffsetDateTime| millis(moment + time::Duration::nanoseconds(999_999));
         Rules {
-            sale_starts_ms: event.sale_starts_at.map(millis),
+            sale_starts_ms: event.sale_starts_at.map(not_before),
             sale_ends_ms: event.sale_ends_at.or(event.ends_at).map(millis),
             max_per_customer: event.max_per_customer,
             orphan_rule: event.orphan_rule,
@@ -195,7 +197,7 @@ impl Desk {
             // Who listens is not the event's to say: whoever needs it asks.
             hooks: false,
             room: event.room_minutes.is_some(),
-            room_opens_ms: event.room_opens_at().map(millis),
+            room_opens_ms: event.room_opens_at().map(not_before),
         }
     }
 }
