@@ -110,7 +110,7 @@ pub async fn read(pg: &PgPool, which: &Which) -> Result<Vec<Line>, Outage> {
                    order by w.at desc, w.entry_id || '/' || w.step desc limit $5))
              select lines.*, a.name as actor_name, s.name as subject_name, e.title as event_title
                from lines
-               left join accounts a on a.id::text = lines.actor
+               left join accounts a on a.id = case when lines.actor ~ '^[0-9a-f-]{36}$' then lines.actor::uuid end
                left join events e on e.id = lines.event_id
                left join orders o on o.event_id = lines.event_id and o.id = lines.subject_id
                left join waitlist w on w.id = lines.subject_id

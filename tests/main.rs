@@ -88,6 +88,7 @@ mod support;
 mod surface;
 mod the_audit_sees_every_breach;
 mod the_collection_is_true;
+mod the_database_stays_quick;
 mod the_documentation_is_true;
 mod the_door_remembers;
 mod the_guides_are_true;

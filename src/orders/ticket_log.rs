@@ -101,7 +101,8 @@ impl Desk {
         within(async {
             Ok(sqlx::query_as(
                 "select l.at, l.what, l.seen_at, coalesce(a.name, l.actor) as by, l.reason, l.from_seat, l.to_seat
-                   from ticket_log l left join accounts a on a.id::text = l.actor
+                   from ticket_log l
+                   left join accounts a on a.id = case when l.actor ~ '^[0-9a-f-]{36}$' then l.actor::uuid end
                   where l.event_id = $1 and l.ticket_id = $2
                   order by l.id limit 1000",
             )
