@@ -45,16 +45,21 @@ impl Desk {
             )
         })
         .await?;
-        side_by_side(due, |order| {
-            let desk = self.clone();
-            async move {
-                let id = order.id;
-                if let Err(error) = desk.attend_to(order).await {
-                    tracing::warn!(%error, order.id = %id, "an open order is looked at again");
+        side_by_side(
+            due,
+            |order| {
+                let desk = self.clone();
+                async move {
+                    let id = order.id;
+                    if let Err(error) = desk.attend_to(order).await {
+                        tracing::warn!(%error, order.id = %id, "an open order is looked at again");
+                    }
+                    Ok(None)
                 }
-                Ok(())
-            }
-        })
+            },
+            // Its next look is in its row already.
+            |_: Vec<()>| async { Ok(()) },
+        )
         .await
     }
 

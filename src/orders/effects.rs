@@ -10,7 +10,7 @@ use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal, RefundId};
 use crate::orders::error::OrdersError;
 use crate::orders::lease::{pause, side_by_side};
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, claims, moving};
+use crate::orders::{Desk, claims};
 use crate::proof::{self, Bug, Step};
 use crate::seats::Asker;
 use crate::stores::postgres::within;
@@ -108,53 +108,64 @@ impl Desk {
             )
         })
         .await?;
-        side_by_side(rows, |row| {
-            let desk = self.clone();
-            async move { desk.pay_debt(&row).await }
-        })
+        side_by_side(
+            rows,
+            |row| {
+                let desk = self.clone();
+                async move { desk.pay_debt(row).await }
+            },
+            |paid| self.close_debts(paid),
+        )
         .await
     }
 
-    async fn pay_debt(&self, row: &Owed) -> Result<(), OrdersError> {
+    /// Answers with what is paid, or nothing when it is to be tried again, or by a person.
+    async fn pay_debt(&self, row: Owed) -> Result<Option<Owed>, OrdersError> {
         let outcome = match row.effect() {
             Some(effect) => {
                 self.perform(effect).await.map_err(|error| (error.is_outage(), error.to_string()))
             }
             None => Err((false, format!("an effect of kind {} cannot be read", row.kind))),
         };
+        let (is_outage, error) = match outcome {
+            Ok(()) => return Ok(Some(row)),
+            Err(_) if proof::planted(Bug::DebtForgotten) => return Ok(Some(row)),
+            Err(refused) => refused,
+        };
         within(async {
-            match outcome
-                .or_else(|error| if proof::planted(Bug::DebtForgotten) { Ok(()) } else { Err(error) })
-            {
-                Ok(()) => {
-                    // Model: DebtPaid
-                    let done = sqlx::query("delete from outbox where id = $1").bind(row.id).execute(&self.pg);
-                    proof::step(Step::CloseOutbox, done).await?;
-                    if row.attempts > 1 {
-                        Metrics::count(&self.metrics.reconciled, "effects");
-                    }
-                }
-                // An outage says nothing about the effect: it is tried for as long as the outage lasts.
-                Err((false, error)) if row.attempts >= TRIES => {
-                    tracing::error!(outbox.id = row.id, kind = row.kind, %error, "parked for a person");
-                    sqlx::query("update outbox set parked_at = now(), last_error = $2 where id = $1")
-                        .bind(row.id)
-                        .bind(error)
-                        .execute(&self.pg)
-                        .await?;
-                }
-                Err((_, error)) => {
-                    tracing::warn!(outbox.id = row.id, kind = row.kind, %error, "an effect is tried again");
-                    sqlx::query(
-                        "update outbox set last_error = $2, due_at = now() + make_interval(secs => $3)
-                          where id = $1",
-                    )
+            // An outage says nothing about the effect: it is tried for as long as the outage lasts.
+            if row.attempts >= TRIES && !is_outage {
+                tracing::error!(outbox.id = row.id, kind = row.kind, %error, "parked for a person");
+                sqlx::query("update outbox set parked_at = now(), last_error = $2 where id = $1")
                     .bind(row.id)
                     .bind(error)
-                    .bind(pause(row.attempts))
                     .execute(&self.pg)
                     .await?;
-                }
+                return Ok(None);
+            }
+            tracing::warn!(outbox.id = row.id, kind = row.kind, %error, "an effect is tried again");
+            sqlx::query(
+                "update outbox set last_error = $2, due_at = now() + make_interval(secs => $3) where id = $1",
+            )
+            .bind(row.id)
+            .bind(error)
+            .bind(pause(row.attempts))
+            .execute(&self.pg)
+            .await?;
+            Ok(None)
+        })
+        .await
+    }
+
+    async fn close_debts(&self, paid: Vec<Owed>) -> Result<(), OrdersError> {
+        within(async {
+            // Model: DebtPaid
+            let done = sqlx::query("delete from outbox where id = any ($1)")
+                .bind(paid.iter().map(|row| row.id).collect::<Vec<_>>())
+                .execute(&self.pg);
+            proof::step(Step::CloseOutbox, done).await?;
+            for _ in paid.iter().filter(|row| row.attempts > 1) {
+                Metrics::count(&self.metrics.reconciled, "effects");
             }
             Ok(())
         })
@@ -213,19 +224,44 @@ impl Desk {
 
     pub(super) async fn subject(&self, order: OrderId) -> Result<Subject, OrdersError> {
         within(async {
-            let mut db = self.pg.acquire().await?;
-            let row: Option<(EventId, HoldId, AccountId, OrderState)> =
-                sqlx::query_as("select event_id, hold_id, account_id, state from orders where id = $1")
-                    .bind(order)
-                    .fetch_optional(&mut *db)
-                    .await?;
-            let (event_id, hold_id, account_id, state) = row.ok_or(OrdersError::NotFound)?;
-            let left = moving::seats_left(&mut db, event_id, order).await?;
-            let ordinals = claims::seats_of(&mut db, event_id, order).await?;
-            Ok(Subject { event_id, hold_id, account_id, state, ordinals, left })
+            let found = sqlx::query_as(
+                "select event_id, hold_id, account_id, state,
+                        array(select ordinal from order_seats s
+                               where s.event_id = o.event_id and s.order_id = o.id order by 1) as ordinals,
+                        array(select from_ordinal from ticket_log l
+                               where l.event_id = o.event_id and l.order_id = o.id and what = 'moved'
+                              except
+                              select ordinal from order_seats s where s.event_id = o.event_id and s.order_id = o.id
+                              order by 1) as moved_from
+                   from orders o where id = $1",
+            )
+            .bind(order)
+            .fetch_optional(&self.pg)
+            .await?;
+            let row: Told = found.ok_or(OrdersError::NotFound)?;
+            let seats = |ordinals: Vec<i32>| ordinals.into_iter().map(claims::as_ordinal).collect();
+            Ok(Subject {
+                event_id: row.event_id,
+                hold_id: row.hold_id,
+                account_id: row.account_id,
+                state: row.state,
+                ordinals: seats(row.ordinals),
+                left: seats(row.moved_from),
+            })
         })
         .await
     }
+}
+
+/// An order as one statement reads it, so that all of it is of one moment.
+#[derive(sqlx::FromRow)]
+struct Told {
+    event_id: EventId,
+    hold_id: HoldId,
+    account_id: AccountId,
+    state: OrderState,
+    ordinals: Vec<i32>,
+    moved_from: Vec<i32>,
 }
 
 /// An order as Redis knows it: whose, which seats, and how it stands.

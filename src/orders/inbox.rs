@@ -109,47 +109,60 @@ impl Desk {
             )
         })
         .await?;
-        side_by_side(rows, |row| {
-            let desk = self.clone();
-            async move { desk.work_event(&row).await }
+        side_by_side(
+            rows,
+            |row| {
+                let desk = self.clone();
+                async move { desk.work_event(row).await }
+            },
+            |done| self.close_events(done),
+        )
+        .await
+    }
+
+    /// Answers with the event's id and what came of it, or nothing when it is to be tried again, or by a person.
+    async fn work_event(&self, row: Waiting) -> Result<Option<(String, &'static str)>, OrdersError> {
+        let error = match self.act_on(&row).await {
+            Ok(outcome) => return Ok(Some((row.id, outcome))),
+            Err(error) => error,
+        };
+        within(async {
+            if row.attempts >= TRIES && !error.is_outage() {
+                tracing::error!(stripe.event = row.id, kind = row.kind, %error, "parked for a person");
+                sqlx::query("update stripe_events set parked_at = now(), outcome = $2 where id = $1")
+                    .bind(&row.id)
+                    .bind(error.to_string())
+                    .execute(&self.pg)
+                    .await?;
+                return Ok(None);
+            }
+            tracing::warn!(stripe.event = row.id, kind = row.kind, %error, "an event is tried again");
+            sqlx::query(
+                "update stripe_events set outcome = $2, due_at = now() + make_interval(secs => $3)
+                  where id = $1",
+            )
+            .bind(&row.id)
+            .bind(error.to_string())
+            .bind(pause(row.attempts))
+            .execute(&self.pg)
+            .await?;
+            Ok(None)
         })
         .await
     }
 
-    async fn work_event(&self, row: &Waiting) -> Result<(), OrdersError> {
-        let outcome = self.act_on(row).await;
+    async fn close_events(&self, done: Vec<(String, &'static str)>) -> Result<(), OrdersError> {
+        let (ids, outcomes): (Vec<_>, Vec<_>) = done.into_iter().unzip();
         within(async {
-            match outcome {
-                Ok(outcome) => {
-                    // Model: EventDone
-                    let done =
-                        sqlx::query("update stripe_events set done_at = now(), outcome = $2 where id = $1")
-                            .bind(&row.id)
-                            .bind(outcome)
-                            .execute(&self.pg);
-                    proof::step(Step::CloseInbox, done).await?;
-                }
-                Err(error) if row.attempts >= TRIES && !error.is_outage() => {
-                    tracing::error!(stripe.event = row.id, kind = row.kind, %error, "parked for a person");
-                    sqlx::query("update stripe_events set parked_at = now(), outcome = $2 where id = $1")
-                        .bind(&row.id)
-                        .bind(error.to_string())
-                        .execute(&self.pg)
-                        .await?;
-                }
-                Err(error) => {
-                    tracing::warn!(stripe.event = row.id, kind = row.kind, %error, "an event is tried again");
-                    sqlx::query(
-                        "update stripe_events set outcome = $2, due_at = now() + make_interval(secs => $3)
-                          where id = $1",
-                    )
-                    .bind(&row.id)
-                    .bind(error.to_string())
-                    .bind(pause(row.attempts))
-                    .execute(&self.pg)
-                    .await?;
-                }
-            }
+            // Model: EventDone
+            let done = sqlx::query(
+                "update stripe_events e set done_at = now(), outcome = d.outcome
+                   from unnest($1::text[], $2::text[]) as d (id, outcome) where e.id = d.id",
+            )
+            .bind(ids)
+            .bind(outcomes)
+            .execute(&self.pg);
+            proof::step(Step::CloseInbox, done).await?;
             Ok(())
         })
         .await

@@ -273,22 +273,3 @@ async fn placed(db: &mut PgConnection, ask: &Move, lock: bool) -> Result<Placed,
     .await?
     .ok_or(OrdersError::NotFound)
 }
-
-/// Seats that tickets of an order were moved away from, and that it has not come back to.
-pub(super) async fn seats_left(
-    db: &mut PgConnection,
-    event: EventId,
-    order: OrderId,
-) -> Result<Vec<Ordinal>, OrdersError> {
-    let rows: Vec<(i32,)> = sqlx::query_as(
-        "select from_ordinal from ticket_log where event_id = $1 and order_id = $2 and what = 'moved'
-         except
-         select ordinal from order_seats where event_id = $1 and order_id = $2
-         order by 1",
-    )
-    .bind(event)
-    .bind(order)
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|(ordinal,)| claims::as_ordinal(ordinal)).collect())
-}
