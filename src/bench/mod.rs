@@ -1,6 +1,7 @@
 //! `holdfast bench`: asks a house as a crowd would, at a pace that its answers do not change, and says how it answered.
 
 mod house;
+mod line;
 mod load;
 mod page;
 mod report;

@@ -1,15 +1,12 @@
 //! Following an event's seats as a page does.
 
-use anyhow::Context as _;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-
+use super::line::Line;
 use super::wire::{Origin, Wire};
 
 /// One connection that is told what changes.
 #[derive(Debug)]
 pub struct Stream {
-    body: Incoming,
+    line: Line,
     read: Vec<u8>,
 }
 
@@ -22,8 +19,8 @@ pub struct Message {
 
 impl Stream {
     pub async fn open(origin: &Origin, event: &str) -> anyhow::Result<Self> {
-        let response = Wire::to(origin).follow(&format!("/v1/events/{event}/live")).await?;
-        Ok(Self { body: response.into_body(), read: Vec::new() })
+        let line = Wire::to(origin).follow(&format!("/v1/events/{event}/live")).await?;
+        Ok(Self { line, read: Vec::new() })
     }
 
     /// The next message; `None` at the end.
@@ -44,16 +41,7 @@ impl Stream {
 
     /// What comes next, as it comes; `None` at the end.
     pub async fn chunk(&mut self) -> anyhow::Result<Option<bytes::Bytes>> {
-        loop {
-            match self.body.frame().await {
-                Some(frame) => {
-                    if let Ok(data) = frame.context("the stream broke")?.into_data() {
-                        return Ok(Some(data));
-                    }
-                }
-                None => return Ok(None),
-            }
-        }
+        self.line.part().await
     }
 }
 

@@ -1,18 +1,16 @@
 //! One connection, kept open, over which one request goes at a time: little enough work that the house is measured, and not
-//! whoever asks.
+//! whoever asks. A request is one write and its answer, as a rule, one read, which no client that can do more than that does.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+use super::line::{Answer, Line};
 
 /// Longer than a house may take to say that it cannot answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,54 +37,20 @@ impl Origin {
     }
 }
 
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    /// The status, and of a refusal its code.
-    pub fn outcome(&self) -> String {
-        let code = if self.status >= 400 { self.code() } else { None };
-        code.map_or_else(|| self.status.to_string(), |code| format!("{} {code}", self.status))
-    }
-
-    /// Found without reading all of it: whoever asks this often must not be what is measured.
-    fn code(&self) -> Option<&str> {
-        const MEMBER: &str = "\"code\":\"";
-        let body = std::str::from_utf8(&self.body).ok()?;
-        let (_, rest) = body.split_once(MEMBER)?;
-        rest.split('"').next()
-    }
-
-    /// The body of an answer without which there is nothing to measure.
-    pub fn expect(self, status: u16, what: &str) -> anyhow::Result<Value> {
-        if self.status != status {
-            bail!("{what}: {} {}", self.status, String::from_utf8_lossy(&self.body));
-        }
-        Ok(self.json())
-    }
-}
-
 /// A connection, opened anew when the other side has closed it.
 #[derive(Debug)]
 pub struct Wire {
     origin: Origin,
     token: Option<HeaderValue>,
     patience: Duration,
-    open: Option<SendRequest<Full<Bytes>>>,
+    open: Option<Line>,
+    /// The request that is being written.
+    words: Vec<u8>,
 }
 
 impl Wire {
     pub fn to(origin: &Origin) -> Self {
-        Self { origin: origin.clone(), token: None, patience: PATIENCE, open: None }
+        Self { origin: origin.clone(), token: None, patience: PATIENCE, open: None, words: Vec::new() }
     }
 
     /// For what has to be there before anything is measured.
@@ -135,10 +99,8 @@ impl Wire {
     ) -> anyhow::Result<Answer> {
         let patience = self.patience;
         let answer = tokio::time::timeout(patience, async {
-            let response = self.send(method, path, headers, body).await?;
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await?.to_bytes();
-            Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+            let line = self.send(&method, path, headers, &body).await?;
+            line.answer().await
         });
         let answer = answer.await.unwrap_or_else(|_| bail!("no answer within {patience:?}"));
         if answer.is_err() {
@@ -148,44 +110,53 @@ impl Wire {
         answer
     }
 
-    /// The beginning of an answer that has no end.
-    pub async fn follow(mut self, path: &str) -> anyhow::Result<Response<Incoming>> {
-        let response = self.send(Method::GET, path, &[], Bytes::new()).await?;
-        if response.status() != 200 {
-            bail!("{path}: {}", response.status());
+    /// An answer that has no end: its parts are read from what this is.
+    pub async fn follow(mut self, path: &str) -> anyhow::Result<Line> {
+        self.send(&Method::GET, path, &[], &[]).await?;
+        let mut line = self.open.take().context("it was just asked")?;
+        let status = line.head().await?.status;
+        if status != 200 {
+            bail!("{path}: {status}");
         }
-        Ok(response)
+        Ok(line)
     }
 
     async fn send(
         &mut self,
-        method: Method,
+        method: &Method,
         path: &str,
         headers: &[(HeaderName, HeaderValue)],
-        body: Bytes,
-    ) -> anyhow::Result<Response<Incoming>> {
-        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.origin.host);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token);
+        body: &[u8],
+    ) -> anyhow::Result<&mut Line> {
+        let words = &mut self.words;
+        words.clear();
+        for part in [method.as_str(), " ", path, " HTTP/1.1\r\nhost: ", &self.origin.host, "\r\n"] {
+            words.extend_from_slice(part.as_bytes());
         }
-        for (name, value) in headers {
-            request = request.header(name, value);
+        let token = self.token.as_ref().map(|token| (&AUTHORIZATION, token));
+        for (name, value) in token.into_iter().chain(headers.iter().map(|(name, value)| (name, value))) {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                words.extend_from_slice(part);
+            }
         }
-        let request = request.body(Full::new(body))?;
-        let wire = match self.open.as_mut().filter(|wire| !wire.is_closed()) {
-            Some(_) => self.open.as_mut().context("it was there")?,
+        if method != Method::GET {
+            words.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+        }
+        words.extend_from_slice(b"\r\n");
+        words.extend_from_slice(body);
+
+        let line = match self.open.take().filter(Line::is_open) {
+            Some(line) => self.open.insert(line),
             None => self.open.insert(connect(&self.origin).await?),
         };
-        wire.ready().await?;
-        Ok(wire.send_request(request).await?)
+        line.say(&self.words).await?;
+        Ok(line)
     }
 }
 
-async fn connect(origin: &Origin) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+async fn connect(origin: &Origin) -> anyhow::Result<Line> {
     let stream =
         TcpStream::connect(&origin.host).await.with_context(|| format!("connecting to {}", origin.host))?;
     stream.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
+    Ok(Line::over(stream))
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::bench::house::{House, Sale};
+use crate::bench::line::Answer;
 use crate::bench::load::{Caller, Load, Tally};
 use crate::bench::report::Figures;
 use crate::bench::wire::Wire;
@@ -46,7 +47,7 @@ impl Caller for Asks {
 }
 
 /// What an answer, or none, is counted as.
-pub fn outcome(answer: anyhow::Result<crate::bench::wire::Answer>) -> String {
+pub fn outcome(answer: anyhow::Result<Answer>) -> String {
     answer.map_or_else(|error| format!("no answer: {error}"), |answer| answer.outcome())
 }
 

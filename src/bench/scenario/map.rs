@@ -56,7 +56,7 @@ pub async fn run(house: &House, load: &Load, map: &Map) -> anyhow::Result<Figure
     }
     let chart = format!("/v1/events/{}/seats", sale.event);
     let known = first.get(&chart).await?;
-    let known = known.headers.get(ETAG).cloned().unwrap_or(HeaderValue::from_static("none"));
+    let known = HeaderValue::from_str(known.header(ETAG.as_str()).unwrap_or("none"))?;
     let callers = (0..load.connections).map(|_| Reads {
         wire: Wire::to(&house.origin),
         chart: chart.clone(),
