@@ -1,5 +1,7 @@
 //! Access tokens: short-lived, signed with one algorithm, checked without a store.
 
+use std::sync::Arc;
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ struct Claims {
 pub struct Signer {
     encoding: EncodingKey,
     decoding: DecodingKey,
+    /// Made once: they are sets of words, and every call of the house is held against them.
+    rules: Arc<Validation>,
     seconds: u32,
 }
 
@@ -51,7 +55,18 @@ impl Signer {
     #[expect(clippy::needless_pass_by_value, reason = "the caller gives the secret away")]
     pub fn new(secret: SecretString, seconds: u32) -> Self {
         let bytes = secret.expose_secret().as_bytes();
-        Self { encoding: EncodingKey::from_secret(bytes), decoding: DecodingKey::from_secret(bytes), seconds }
+        let mut rules = Validation::new(ALGORITHM);
+        rules.set_issuer(&[US]);
+        rules.set_audience(&[US]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.leeway = LEEWAY_SECONDS;
+        rules.validate_nbf = true;
+        Self {
+            encoding: EncodingKey::from_secret(bytes),
+            decoding: DecodingKey::from_secret(bytes),
+            rules: Arc::new(rules),
+            seconds,
+        }
     }
 
     pub fn seconds(&self) -> u32 {
@@ -82,13 +97,7 @@ impl Signer {
         if token.len() > LONGEST {
             return None;
         }
-        let mut rules = Validation::new(ALGORITHM);
-        rules.set_issuer(&[US]);
-        rules.set_audience(&[US]);
-        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        rules.leeway = LEEWAY_SECONDS;
-        rules.validate_nbf = true;
-        let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &rules).ok()?;
+        let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.rules).ok()?;
         // What is critical must be understood (RFC 7515, 4.1.11), and there is nothing of the kind that we would.
         let is_ours = token.header.typ.as_deref() == Some(KIND) && token.header.crit.is_none();
         let Claims { sub, role, iat, ims, .. } = token.claims;

@@ -1,6 +1,6 @@
 //! The scripts and how one is called: once, and once more when the answer is unknown.
 
-use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind, Value};
+use redis::{Arg, Cmd, ErrorKind, RedisError, RedisWrite as _, Script, ServerErrorKind, Value};
 
 use super::keys::Keys;
 use super::reply::Reply;
@@ -90,8 +90,9 @@ pub(super) struct Call<'a> {
     pub keys: Keys,
     step: &'a Step,
     event: EventId,
-    names: Vec<String>,
-    args: Vec<Vec<u8>>,
+    /// The keys, and the arguments, each in one stretch of memory: the number of keys stands before both.
+    names: Cmd,
+    args: Cmd,
 }
 
 impl Step {
@@ -102,14 +103,16 @@ impl Step {
 
     pub fn on(&self, event: EventId) -> Call<'_> {
         let keys = Keys::of(event);
-        let args = vec![keys.flags().into_bytes(), keys.records().into_bytes()];
-        Call { names: keys.shared().into(), keys, step: self, event, args }
+        let (mut names, mut args) = (Cmd::with_capacity(16, 1024), Cmd::with_capacity(16, 512));
+        names.arg(&keys.shared());
+        args.arg(keys.flags()).arg(keys.records());
+        Call { keys, step: self, event, names, args }
     }
 }
 
 impl Call<'_> {
     pub fn key(&mut self, key: String) -> &mut Self {
-        self.names.push(key);
+        self.names.arg(key);
         self
     }
 
@@ -136,8 +139,14 @@ impl Call<'_> {
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(self.names.len()).arg(&self.names).arg(&self.args);
+        let (names, args) = (self.names.args_iter(), self.args.args_iter());
+        let mut command = Cmd::with_capacity(3 + names.len() + args.len(), 2048);
+        command.arg(name).arg(script).arg(names.len());
+        for word in names.chain(args) {
+            if let Arg::Simple(word) = word {
+                command.write_arg(word);
+            }
+        }
         command
     }
 }
