@@ -8,9 +8,12 @@
 
 mod bare;
 mod confirms;
+mod growth;
 mod holds;
+mod nodes;
 mod paired;
 mod peers;
+mod plot;
 mod reads;
 mod report;
 mod scale;
@@ -21,7 +24,8 @@ mod watching;
 use self::report::Part;
 
 /// The parts, in the order of the page.
-const PARTS: [&str; 7] = ["holds", "reads", "watching", "confirms", "peers", "scale", "shards"];
+const PARTS: [&str; 9] =
+    ["holds", "reads", "watching", "confirms", "peers", "growth", "scale", "shards", "nodes"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -47,8 +51,10 @@ async fn measure(name: &str) -> anyhow::Result<()> {
         "watching" => watching::measure().await?,
         "confirms" => confirms::measure().await?,
         "peers" => peers::measure().await?,
+        "growth" => growth::measure().await?,
         "scale" => scale::measure().await?,
         "shards" => shards::measure().await?,
+        "nodes" => nodes::measure().await?,
         other => anyhow::bail!("there is no part {other}: {}", PARTS.join(", ")),
     };
     report::keep(name, &part)

@@ -19,6 +19,9 @@ pub struct Part {
     /// What else was found.
     #[serde(default)]
     pub tables: Vec<Table>,
+    /// Markdown of a picture that was drawn of it.
+    #[serde(default)]
+    pub picture: Option<String>,
 }
 
 /// One thing that was wanted.
@@ -46,6 +49,7 @@ impl Part {
             rows: Vec::new(),
             measured: now.to_string(),
             tables: Vec::new(),
+            picture: None,
         }
     }
 
@@ -108,6 +112,9 @@ pub fn write_page(parts: &[&str]) -> anyhow::Result<()> {
             for row in &table.rows {
                 writeln!(page, "| {} |", row.join(" | "))?;
             }
+        }
+        if let Some(picture) = &part.picture {
+            writeln!(page, "\n{picture}")?;
         }
     }
     page.push('\n');

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub const CROWD: u32 = 64;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Every call is counted, as in a sale; only that all of them come from this machine must not matter.
-const LIMITS: &str = "default,browse.address=1000000/1s,hold=1000000/1s,hold.address=1000000/1s,order=1000000/1m,\
+pub const LIMITS: &str = "default,browse.address=1000000/1s,hold=1000000/1s,hold.address=1000000/1s,order=1000000/1m,\
     order.address=1000000/1m,change=1000000/1m,change.address=1000000/1m,read=1000000/1m,register.address=1000000/10m";
 
 /// The program as it is served: `script/bench` builds it and says where.
@@ -26,7 +26,10 @@ pub fn program() -> PathBuf {
 pub struct House {
     process: Child,
     folder: PathBuf,
+    settings: Vec<(String, String)>,
     pub url: String,
+    /// Where its Stripe is.
+    pub sandbox: String,
     pub client: reqwest::Client,
     /// Shows that its bearer may put events on sale.
     pub organiser: String,
@@ -34,13 +37,24 @@ pub struct House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(i32::try_from(self.process.id()).unwrap_or(0)) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _ = self.process.wait();
+        self.end();
         let _ = std::fs::remove_dir_all(&self.folder);
         let _ = std::fs::remove_file(self.folder.with_extension("log"));
     }
+}
+
+fn start(folder: &Path, settings: &[(String, String)]) -> anyhow::Result<Child> {
+    // Lines are written as in production.
+    let log = std::fs::File::create(folder.with_extension("log"))?;
+    Command::new(program())
+        .args(["dev", "--data"])
+        .arg(folder)
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .context("starting the house: script/bench builds it first")
 }
 
 impl House {
@@ -51,31 +65,25 @@ impl House {
     /// The same with other settings.
     pub async fn with(settings: &[(&str, String)]) -> anyhow::Result<Self> {
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let sandbox = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let folder =
             std::env::temp_dir().join(format!("holdfast-performance-{}-{}", std::process::id(), free.port()));
-        let log = folder.with_extension("log");
-        let process = Command::new(program())
-            .args(["dev", "--fresh", "--data"])
-            .arg(&folder)
-            .env("LISTEN_ADDR", free.to_string())
-            .env("RATE_LIMITS", LIMITS)
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            // Lines are written as in production.
-            .stderr(std::fs::File::create(&log)?)
-            .spawn()
-            .context("starting the house: script/bench builds it first")?;
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        let mut house =
-            Self { process, folder, url: format!("http://{free}"), client, organiser: String::new() };
-        let begun = Instant::now();
-        while !house.is_ready().await {
-            if begun.elapsed() > PATIENCE {
-                bail!("the house does not open: {}", std::fs::read_to_string(&log)?);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let mut all = vec![
+            ("LISTEN_ADDR".to_owned(), free.to_string()),
+            ("SANDBOX_ADDR".to_owned(), sandbox.to_string()),
+            ("RATE_LIMITS".to_owned(), LIMITS.to_owned()),
+        ];
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let mut house = Self {
+            process: start(&folder, &all)?,
+            folder,
+            settings: all,
+            url: format!("http://{free}"),
+            sandbox: format!("http://{sandbox}"),
+            client: reqwest::Client::builder().timeout(PATIENCE).build()?,
+            organiser: String::new(),
+        };
+        house.gets_ready().await?;
         let who = demo::addresses().find(|address| address.starts_with("organiser"));
         let form = json!({ "email": who.context("the demo has an organiser")?, "password": demo::PASSWORD });
         let asked = house.client.post(format!("{}/v1/auth/login", house.url)).json(&form);
@@ -89,6 +97,36 @@ impl House {
     async fn is_ready(&self) -> bool {
         let asked = self.client.get(format!("{}/readyz", self.url)).send().await;
         asked.is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// Ends it, stores and all, and opens it again with what they have kept; says how long the opening took.
+    pub async fn open_again(&mut self) -> anyhow::Result<Duration> {
+        self.end();
+        self.process = start(&self.folder, &self.settings)?;
+        let begun = Instant::now();
+        self.gets_ready().await?;
+        Ok(begun.elapsed())
+    }
+
+    fn end(&mut self) {
+        if let Some(pid) = rustix::process::Pid::from_raw(i32::try_from(self.process.id()).unwrap_or(0)) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let _ = self.process.wait();
+    }
+
+    async fn gets_ready(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !self.is_ready().await {
+            if begun.elapsed() > PATIENCE {
+                bail!(
+                    "the house does not open: {}",
+                    std::fs::read_to_string(self.folder.with_extension("log"))?
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Runs `holdfast bench` beside it, and answers with the figures.
@@ -149,6 +187,16 @@ pub fn rate_of(figures: &Value, outcomes: &[&str]) -> anyhow::Result<f64> {
         bail!("not all answers were {outcomes:?}: {other}, {figures}");
     }
     figures["per_second"].as_f64().context("there is a rate")
+}
+
+/// Has one connection do all of these statements, one after the other.
+pub async fn say(pg: &sqlx::PgPool, statements: &str) -> anyhow::Result<()> {
+    let mut session = pg.acquire().await?;
+    for statement in statements.trim().trim_end_matches(';').split(';') {
+        let said = sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut *session);
+        said.await.with_context(|| statement.to_owned())?;
+    }
+    Ok(())
 }
 
 /// What a program printed.

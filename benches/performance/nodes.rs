@@ -1,0 +1,171 @@
+//! Nodes side by side behind a proxy: what each of them has to do for a hold.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use holdfast::local::Secrets;
+use secrecy::ExposeSecret as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::paired::{TURNS, median};
+use crate::report::{Part, Table};
+use crate::stand::{House, LIMITS, bench, program, rate_of};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Nodes on the stores of a house, and a proxy that gives each connection to the next of them.
+struct Row {
+    nodes: Vec<Child>,
+    proxy: JoinHandle<()>,
+    url: String,
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        self.proxy.abort();
+        for node in &mut self.nodes {
+            let _ = node.kill();
+            let _ = node.wait();
+        }
+    }
+}
+
+impl Row {
+    async fn of(nodes: usize, house: &House) -> anyhow::Result<Self> {
+        let stack = house.stack()?;
+        let Secrets { jwt, stripe_key, webhook } = stack.secrets()?;
+        let (mut children, mut places) = (Vec::new(), Vec::new());
+        for _ in 0..nodes {
+            let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+            let node = Command::new(program())
+                .arg("serve")
+                .env("LISTEN_ADDR", free.to_string())
+                .env("DATABASE_URL", stack.service_url("holdfast"))
+                .env("REDIS_URL", stack.redis_url(0))
+                .env("JWT_SECRET", jwt.expose_secret())
+                .env("STRIPE_SECRET_KEY", stripe_key.expose_secret())
+                .env("STRIPE_WEBHOOK_SECRET", webhook.expose_secret())
+                .env("STRIPE_API_URL", &house.sandbox)
+                .env("RATE_LIMITS", LIMITS)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()?;
+            children.push(node);
+            places.push(free);
+        }
+        let door = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", door.local_addr()?);
+        let row = Self { nodes: children, proxy: tokio::spawn(proxy(door, places.clone())), url };
+        let begun = Instant::now();
+        for place in places {
+            let ready = || house.client.get(format!("http://{place}/readyz")).send();
+            while !ready().await.is_ok_and(|answer| answer.status() == 200) {
+                if begun.elapsed() > PATIENCE {
+                    bail!("a node does not open");
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        Ok(row)
+    }
+
+    /// Seconds of work that each node has done.
+    fn worked(&self) -> Vec<f64> {
+        self.nodes.iter().map(|node| worked(node.id())).collect()
+    }
+}
+
+/// Seconds of work of a process: the first number that the kernel keeps of each of its threads, in nanoseconds.
+fn worked(pid: u32) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of = |thread: std::fs::DirEntry| -> Option<f64> {
+        let line = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        Some(line.split(' ').next()?.parse::<f64>().ok()? / 1e9)
+    };
+    threads.filter_map(of).sum()
+}
+
+async fn proxy(door: TcpListener, places: Vec<SocketAddr>) {
+    for place in places.iter().cycle() {
+        let Ok((mut caller, _)) = door.accept().await else { return };
+        let place = *place;
+        tokio::spawn(async move {
+            let Ok(mut node) = TcpStream::connect(place).await else { return };
+            let _ = (caller.set_nodelay(true), node.set_nodelay(true));
+            let _ = tokio::io::copy_bidirectional(&mut caller, &mut node).await;
+        });
+    }
+}
+
+pub async fn measure() -> anyhow::Result<Part> {
+    let mut part = Part::new(
+        "More nodes",
+        "One, two and four nodes on the same Redis and Postgres, behind a proxy that gives each connection to the next node; \
+         `holdfast bench hold --rate max` over 64 connections. On two cores the total cannot grow: what each node has to do for a \
+         thousand holds shows what a second machine would take off the first. The median of five rounds.",
+    );
+    let house = House::open().await?;
+    let mut table = Table {
+        title: "Work of the busiest node:".to_owned(),
+        head: [
+            "nodes",
+            "holds a second in all",
+            "ms of a core for 1,000 holds, busiest node",
+            "beside one node",
+            "all nodes together",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        rows: Vec::new(),
+    };
+    let mut alone = None;
+    for nodes in [1, 2, 4] {
+        let row = Row::of(nodes, &house).await?;
+        let (mut rates, mut busiest, mut together) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            let before = row.worked();
+            let words = ["hold", "--rate", "max", "--seconds", "4", "--url", &row.url];
+            let figures = bench(&words).await?;
+            rates.push(rate_of(&figures, &["201"])?);
+            let answered = figures["answered"].as_f64().context("some are answered")?;
+            let work: Vec<f64> = row
+                .worked()
+                .iter()
+                .zip(&before)
+                .map(|(after, before)| (after - before) * 1e6 / answered)
+                .collect();
+            busiest.push(work.iter().copied().fold(0.0, f64::max));
+            together.push(work.iter().sum::<f64>());
+        }
+        let (rate, busiest, together) = (median(&rates), median(&busiest), median(&together));
+        let one = *alone.get_or_insert(busiest);
+        println!(
+            "  {nodes}: {rate:.0} a second, {busiest:.1} ms of the busiest for a thousand, {together:.1} ms of all"
+        );
+        table.rows.push(vec![
+            nodes.to_string(),
+            format!("{rate:.0}"),
+            format!("{busiest:.1}"),
+            format!("{:.2} ×", busiest / one),
+            format!("{together:.1}"),
+        ]);
+        let wanted = match nodes {
+            2 => 0.65,
+            4 => 0.4,
+            _ => continue,
+        };
+        let found = format!("**{:.2}** ×", busiest / one);
+        part.row(
+            &format!("with {nodes} nodes the busiest one has to do for a hold"),
+            &format!("≤ {wanted} ×"),
+            &found,
+            busiest / one <= wanted,
+        );
+    }
+    part.tables.push(table);
+    Ok(part)
+}
