@@ -7,7 +7,8 @@ COPY lua lua
 COPY migrations migrations
 COPY web web
 # Tests and benches are not part of the image, but their manifest entries want files to be there.
-RUN mkdir -p tests benches/pages && touch tests/main.rs benches/pages/main.rs && cargo build --release --locked --bin holdfast
+RUN for file in $(grep -oE '"(tests|benches)/[^"]+\.rs"' Cargo.toml | tr -d '"'); do mkdir -p "$(dirname "$file")" && touch "$file"; done
+RUN cargo build --release --locked --bin holdfast
 
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --no-create-home holdfast

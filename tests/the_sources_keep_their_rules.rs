@@ -208,3 +208,34 @@ fn every_dependency_is_from_the_registry_and_under_its_checksum() {
         assert!(is_ours || (is_registry && package.contains("checksum = ")), "not from crates.io: {package}");
     }
 }
+
+/// Nothing here can build an image. But what its build is given is all that the manifest and the sources ask for.
+#[test]
+fn the_image_is_built_of_what_the_dockerfile_copies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::temp_dir().join(format!("holdfast-image-{}", std::process::id()));
+    let recipe = std::fs::read_to_string(root.join("Dockerfile")).expect("a recipe");
+    let build = recipe.split("\nFROM ").nth(1).expect("the first stage builds");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let run = |program: &str, words: &[&str]| {
+        let ran = std::process::Command::new(program).args(words).current_dir(&folder).output();
+        let ran = ran.unwrap_or_else(|error| panic!("{program}: {error}"));
+        assert!(ran.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    };
+    for line in build.lines() {
+        if let Some(words) = line.strip_prefix("COPY ") {
+            let mut words: Vec<&str> = words.split(' ').collect();
+            words.pop();
+            for word in words {
+                let from = root.join(word);
+                run("cp", &["-r", from.to_str().expect("a path in letters"), "."]);
+            }
+        } else if let Some(command) =
+            line.strip_prefix("RUN ").filter(|command| !command.starts_with("cargo"))
+        {
+            run("bash", &["-c", command]);
+        }
+    }
+    run("cargo", &["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1"]);
+    std::fs::remove_dir_all(&folder).expect("it is gone again");
+}

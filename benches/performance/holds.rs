@@ -30,18 +30,6 @@ pub async fn measure() -> anyhow::Result<Part> {
     .await?;
     part.ratio("holds a second over HTTP beside redis-benchmark", 0.5, &found);
 
-    let losers = captured(&house, true).await?;
-    let refused = ["201", "409 seats_unavailable"];
-    let lost = paired(
-        || async {
-            let words = ["hold", "--hot", "20", "--rate", "max", "--seconds", SECONDS];
-            rate_of(&house.bench(&words).await?, &refused)
-        },
-        || redis_benchmark(&house, &losers),
-    )
-    .await?;
-    part.ratio("refusals a second over HTTP beside redis-benchmark", 0.6, &lost);
-
     let half = (crate::paired::median(&found.ours) / 2.0).round().to_string();
     let mut late = Vec::new();
     for _ in 0..crate::paired::TURNS {
@@ -54,6 +42,21 @@ pub async fn measure() -> anyhow::Result<Part> {
         "ms",
         &late,
     );
+    // In a house of their own: hundreds of thousands of seats that others hold come free one by one in the one before.
+    drop(house);
+    let house = House::open().await?;
+    let losers = captured(&house, true).await?;
+    let refused = ["201", "409 seats_unavailable"];
+    let lost = paired(
+        || async {
+            let words = ["hold", "--hot", "20", "--rate", "max", "--seconds", SECONDS];
+            rate_of(&house.bench(&words).await?, &refused)
+        },
+        || redis_benchmark(&house, &losers),
+    )
+    .await?;
+    part.ratio("refusals a second over HTTP beside redis-benchmark", 0.6, &lost);
+
     Ok(part)
 }
 
