@@ -75,22 +75,30 @@ pub enum Outage {
 ///
 /// # Errors
 /// [`Outage::Late`] when time is up.
-pub async fn within<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Outage::Late.into()),
-    }
+pub fn within<T, E: From<Outage>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
+    bounded(PATIENCE, work)
 }
 
 /// Runs a piece of background work that reads a whole event, for which nobody waits at a browser.
 ///
 /// # Errors
 /// [`Outage::Late`] when time is up.
-pub async fn at_length<T, E: From<Outage>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    match tokio::time::timeout(LENGTH, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Outage::Late.into()),
-    }
+pub fn at_length<T, E: From<Outage>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
+    bounded(LENGTH, work)
+}
+
+/// In a box of its own from the beginning: what the driver of Postgres keeps for one query is 30 kB, and every caller would
+/// have room for it in its own state, and copy it about, also where Postgres is asked once in a thousand calls.
+fn bounded<T, E: From<Outage>>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
+    let work = Box::pin(tokio::time::timeout(patience, work));
+    async { work.await.unwrap_or_else(|_| Err(Outage::Late.into())) }
 }
 
 /// The name of the constraint that refused a write, if that is what happened: constraints are vocabulary.

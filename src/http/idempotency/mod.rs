@@ -154,20 +154,31 @@ impl Drop for Run {
 
 /// Answers a repeat from memory, or runs the call and remembers its answer.
 pub async fn remember(once: &Once, request: Request, next: Next) -> Response {
-    match once_only(once, request, next).await {
-        Ok(answer) => answer,
-        Err(problem) => problem.into_response(),
-    }
+    let answer = match memory_of(&request) {
+        Ok(None) => return next.run(request).await,
+        // In a box: most calls have no key, and would carry the room for all of this about.
+        Ok(Some(wanted)) => Box::pin(once_only(once, wanted, request, next)).await,
+        Err(problem) => Err(problem),
+    };
+    answer.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn once_only(once: &Once, request: Request, next: Next) -> Result<Response, Problem> {
-    let memory = Allowance::of(&request).memory;
-    let key = match memory {
-        Memory::Nowhere => None,
-        Memory::Postgres | Memory::WithTheHold => IdempotencyKey::of(request.headers())?,
-    };
-    let (Some(key), Some(scope)) = (key, scope_of(&request)) else { return Ok(next.run(request).await) };
+/// Where and for whom this call is remembered, and under which key; `None` when it is not.
+fn memory_of(request: &Request) -> Result<Option<(Memory, Scope, IdempotencyKey)>, Problem> {
+    let memory = Allowance::of(request).memory;
+    if memory == Memory::Nowhere {
+        return Ok(None);
+    }
+    let key = IdempotencyKey::of(request.headers())?;
+    Ok(key.and_then(|key| Some((memory, scope_of(request)?, key))))
+}
 
+async fn once_only(
+    once: &Once,
+    (memory, scope, key): (Memory, Scope, IdempotencyKey),
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let body = whole(body).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
