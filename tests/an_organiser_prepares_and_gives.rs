@@ -306,3 +306,42 @@ async fn the_sale_is_counted_by_section_category_and_day_and_taken_away_as_table
         assert_eq!(stranger.get(&format!("{path}/{table}")).await.status, 404, "{table}");
     }
 }
+
+/// So many sessions of this database wait for somebody's lock.
+async fn so_many_wait(owner: &sqlx::PgPool, wanted: i64) {
+    eventually("they wait", async || {
+        let (waiting,): (i64,) = sqlx::query_as(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        )
+        .fetch_one(owner)
+        .await
+        .expect("what the server does");
+        (waiting == wanted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_is_blocked_while_it_is_unblocked_is_one_or_the_other_in_both_stores() {
+    let holdfast = Holdfast::with(|config| config.reconcile_seconds = 3600).await;
+    let event = holdfast.theatre().await;
+    let (organiser, owner) = (holdfast.organiser(), holdfast.owner());
+    let wish = json!({ "seats": ["stalls-A-1"], "reason": "a pillar" });
+    let path = |what: &str| format!("/v1/admin/events/{event}/seats/{what}");
+    organiser.post(&path("block"), wish.clone()).await.expect(200);
+
+    // Whoever unblocks has deleted the claim and cannot commit; whoever blocks finds the seat blocked in Redis, and waits.
+    let mut door = owner.begin().await.expect("a transaction");
+    sqlx::query("lock table trail in share mode").execute(&mut *door).await.expect("the door is shut");
+    let mut racing = JoinSet::new();
+    for (number, what) in (1..).zip(["unblock", "block"]) {
+        let (organiser, path, wish) = (organiser.clone(), path(what), wish.clone());
+        racing.spawn(async move { organiser.post(&path, wish).await.expect(200) });
+        so_many_wait(&owner, number).await;
+    }
+    door.rollback().await.expect("the door is open");
+    racing.join_all().await;
+    let claim = holdfast.claim(event, "stalls-A-1").await.map(|(state, _)| state);
+    assert_eq!(holdfast.flag(event, "stalls-A-1").await, claim, "Redis, and Postgres");
+    holdfast.every_invariant_holds().await;
+}

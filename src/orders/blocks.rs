@@ -3,6 +3,8 @@
 //! A block is a claim: the same primary key that keeps a seat from being sold twice keeps it from being sold
 //! while it is blocked.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::catalog::Chart;
@@ -12,6 +14,9 @@ use crate::orders::{Desk, claims};
 use crate::seats::{Reason, SeatsError};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
+
+/// How often seats that are blocked and unblocked at once are looked at; then the reconciler has them.
+const LOOKS: usize = 8;
 
 impl Desk {
     /// Blocks seats, all or nothing. Seats that are blocked already count as done.
@@ -65,7 +70,10 @@ impl Desk {
         })
         .await;
         match lost {
-            Ok(lost) if lost.is_empty() => Ok(()),
+            Ok(lost) if lost.is_empty() => {
+                self.agree_on_blocks(event, ordinals).await;
+                Ok(())
+            }
             Ok(lost) => {
                 self.repair_seats(event, ordinals).await?;
                 Err(OrdersError::SeatsTaken(super::checkout::named(&chart, &lost)))
@@ -132,8 +140,39 @@ impl Desk {
                 tracing::warn!(%error, event.id = %event, "unblocked seats wait for the reconciler");
                 Ok(u32::try_from(ordinals.len()).unwrap_or(u32::MAX))
             }
-            done => Ok(done?),
+            done => {
+                let unblocked = done?;
+                self.agree_on_blocks(event, ordinals).await;
+                Ok(unblocked)
+            }
         }
+    }
+
+    /// The two stores are told one after the other, and who blocks a seat while another unblocks it may come between. So
+    /// whoever wrote looks afterwards, and again after each repair: the last to write looks last.
+    async fn agree_on_blocks(&self, event: EventId, ordinals: &[Ordinal]) {
+        for _ in 0..LOOKS {
+            match self.repair_blocks(event, ordinals).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, event.id = %event, "blocked seats wait for the reconciler");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Repairs what one store has blocked and the other has not, and says how many seats that were.
+    async fn repair_blocks(&self, event: EventId, ordinals: &[Ordinal]) -> Result<usize, OrdersError> {
+        let flags = self.seats.flags(event, ordinals).await?;
+        let claimed: HashSet<Ordinal> = self.blocked_among(event, ordinals).await?.into_iter().collect();
+        let flagged = |flag: Option<String>| flag.as_deref() == Some(Reason::Blocked.as_str());
+        let differ =
+            ordinals.iter().zip(flags).filter(|(at, flag)| flagged(flag.clone()) != claimed.contains(at));
+        let differ: Vec<Ordinal> = differ.map(|(&at, _)| at).collect();
+        self.repair_seats(event, &differ).await?;
+        Ok(differ.len())
     }
 }
 

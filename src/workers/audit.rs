@@ -5,7 +5,7 @@
 //! trace is asked for here.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +17,10 @@ use crate::stores::postgres::{Outage, take_time};
 use crate::telemetry::Label;
 use crate::workers::wait;
 
-/// How many times as long as it took an audit by itself rests: two hundredths of one connection's time.
-const REST: u32 = 50;
+/// What takes longer is for a house with years behind it to pay, and rests for so many times as long as it took beyond that: a
+/// twentieth of one connection's time at most.
+const QUICK: Duration = Duration::from_secs(2);
+const REST: u32 = 20;
 
 /// An invariant that rows can break.
 #[derive(Debug, Clone, Copy)]
@@ -303,8 +305,8 @@ async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
     })
 }
 
-/// Audits once a period, and rests for many times as long as that took: the questions are about all there ever was, and a house
-/// with years behind it must not pay for them with its sale.
+/// Audits once a period, and rests longer where that takes long: the questions are about all there ever was, and a house with
+/// years behind it must not pay for them with its sale.
 pub(super) async fn repeat(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let begun = Instant::now();
@@ -312,7 +314,7 @@ pub(super) async fn repeat(app: App, stop: CancellationToken) {
             Ok(_) => app.metrics.came_through("audit"),
             Err(error) => tracing::debug!(%error, "audited next time"),
         }
-        let rest = app.config.reconcile().max(begun.elapsed() * REST);
+        let rest = app.config.reconcile().max(begun.elapsed().saturating_sub(QUICK) * REST);
         wait(rest, None, &stop).await;
     }
 }
