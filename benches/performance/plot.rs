@@ -9,7 +9,8 @@ const BELOW: f64 = 44.0;
 const ABOVE: f64 = 24.0;
 /// Room for the names of the lines.
 const RIGHT: f64 = 210.0;
-const COLOURS: [&str; 7] = ["#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d35400", "#555555", "#b8860b"];
+const COLOURS: [&str; 8] =
+    ["#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d35400", "#555555", "#b8860b", "#16a085"];
 
 /// Lines over a few sizes, which stand side by side at equal steps; the height of a point is its value, from nothing up.
 pub fn lines(title: &str, unit: &str, sizes: &[String], lines: &[(String, Vec<f64>)]) -> String {
