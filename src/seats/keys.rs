@@ -25,6 +25,10 @@ impl Keys {
         self.named("meta")
     }
 
+    pub fn deadlines(&self) -> String {
+        self.named("deadlines")
+    }
+
     pub fn feed(&self) -> String {
         self.named("feed")
     }

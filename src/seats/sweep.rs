@@ -1,5 +1,6 @@
 //! Freeing what has expired.
 
+use super::keys::Keys;
 use super::{Engine, SeatsError};
 use crate::ids::{EventId, HoldId, Ordinal};
 
@@ -18,6 +19,16 @@ pub struct Swept {
 }
 
 impl Engine {
+    /// Whether anybody holds anything of an event: where nobody does, nothing is due.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn is_anything_held(&self, event: EventId) -> Result<bool, SeatsError> {
+        let mut count = redis::cmd("ZCARD");
+        count.arg(Keys::of(event).deadlines());
+        Ok(self.redis.read::<u64>(&count).await? > 0)
+    }
+
     /// Frees the seats of holds that have expired, a bounded number of them.
     ///
     /// # Errors

@@ -34,6 +34,6 @@ pub async fn run(app: App, stop: CancellationToken) {
 
 /// Sweeps an event until nothing is due.
 async fn sweep_dry(engine: &Engine, event: EventId) -> Result<(), SeatsError> {
-    while engine.sweep(event).await?.more {}
+    while engine.is_anything_held(event).await? && engine.sweep(event).await?.more {}
     Ok(())
 }
