@@ -110,8 +110,10 @@ impl Evening {
     }
 }
 
+/// Of the picture that is there, or of the next: one that is doubted is taken away first.
 async fn epoch(holdfast: &Holdfast, event: EventId) -> i32 {
-    holdfast.app().engine.epoch(event).await.expect("Redis answers").expect("a picture")
+    let engine = &holdfast.app().engine;
+    eventually("there is a picture", async || engine.epoch(event).await.expect("Redis answers")).await
 }
 
 fn went_back(holdfast: &Holdfast, store: &'static str) -> u64 {

@@ -1,5 +1,8 @@
 //! No input of any size or shape makes a 500, a hang or a half-done thing: every fault is a problem with its code.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use crate::support::journeys::id;
@@ -202,4 +205,30 @@ async fn limits_and_orphans_are_named() {
         ada.holds(event, json!({ "seats": ["s-A-1", "s-A-2", "s-A-3"], "replaces": id(&first) })).await;
     swapped.expect(201);
     ben.holds(event, json!({ "best": { "quantity": 2 } })).await.expect(201);
+}
+
+/// As a program does that sends all it has before it listens.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_much_is_told_so_and_not_hung_up_on() {
+    let holdfast = Holdfast::start().await;
+    let node = holdfast.url().trim_start_matches("http://").to_owned();
+    let sends = move |megabytes: usize| {
+        let mut line = TcpStream::connect(&node).expect("somebody listens");
+        let length = megabytes << 20;
+        write!(
+            line,
+            "POST /v1/auth/register HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n\
+             Connection: close\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .expect("the head is taken");
+        line.write_all(&vec![b' '; length]).expect("everything is taken");
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    let answers =
+        tokio::task::spawn_blocking(move || (0..40).map(|at| sends(3 + at % 9)).collect::<Vec<_>>());
+    for answer in answers.await.expect("it ran") {
+        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"), "{answer}");
+    }
 }

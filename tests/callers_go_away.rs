@@ -46,23 +46,13 @@ async fn callers_who_hang_up_at_any_byte_leave_nothing_behind() {
         // Each is cut a little later than the one before; the last ones are whole, and their answer is not read.
         let cut = (whole.len() * (number + 1) / 32).min(whole.len());
         sends_and_hangs_up(node, &whole[..cut]).await;
-        let hold = eventually("the same call holds the seat", async || {
-            let answer = ada.post_once(&path, &key, wish.clone()).await;
-            (answer.status != 503 && answer.code() != "still_running").then_some(answer)
-        })
-        .await
-        .expect(201);
+        let hold = ada.insists(&path, &key, wish).await.expect(201);
 
         let (checkout, key) = (json!({ "hold_id": id(&hold) }), format!("pay-{number}"));
         let whole = wire(&ada, "POST", "/v1/orders", &key, &checkout);
         let cut = (whole.len() * (40 - number) / 24).min(whole.len());
         sends_and_hangs_up(node, &whole[..cut]).await;
-        let order = eventually("the same call makes the order", async || {
-            let answer = ada.post_once("/v1/orders", &key, checkout.clone()).await;
-            (answer.status != 503 && answer.code() != "still_running").then_some(answer)
-        })
-        .await
-        .expect(201);
+        let order = ada.insists("/v1/orders", &key, checkout).await.expect(201);
 
         if number % 4 == 0 {
             let cancel = format!("/v1/orders/{}/cancel", id(&order));

@@ -173,11 +173,7 @@ async fn posts(who: &Client, path: &str, body: Value) -> Answer {
 }
 
 async fn posts_once(who: &Client, path: &str, key: &str, body: Value) -> Answer {
-    eventually(&format!("{path} is answered"), async || {
-        let answer = who.post_once(path, key, body.clone()).await;
-        (answer.status != 503 && answer.code() != "still_running").then_some(answer)
-    })
-    .await
+    who.insists(path, key, body).await
 }
 
 /// What the journey needs to know of its surroundings.

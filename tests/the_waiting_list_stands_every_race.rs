@@ -114,12 +114,7 @@ async fn a_hundred_and_twenty_who_come_at_once_are_served_in_the_order_they_got(
         let buyer = if number % 2 == 0 { buyer } else { buyer.at(&second) };
         racing.spawn(async move {
             // A node that has too much to do says so, and is asked again.
-            let mut answer = buyer.cancels(&order).await;
-            while answer.status == 503 {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                answer = buyer.cancels(&order).await;
-            }
-            answer.expect(200);
+            buyer.cancels(&order).await.expect(200);
         });
     }
     let quiet = Arc::new(AtomicBool::new(false));
@@ -275,14 +270,8 @@ async fn does(holdfast: &Holdfast, people: &[Client], event: EventId, deed: Deed
 
 /// Asks under one key until there is an answer that stays: a node that was too busy to answer may have held the seats.
 async fn wants(person: &Client, event: EventId, quantity: u32) -> Answer {
-    let (key, wish) = (uuid::Uuid::new_v4().to_string(), json!({ "best": { "quantity": quantity } }));
-    loop {
-        let hold = person.post_once(&format!("/v1/events/{event}/holds"), &key, wish.clone()).await;
-        if hold.status != 503 {
-            return hold;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let wish = json!({ "best": { "quantity": quantity } });
+    person.gets_through(&format!("/v1/events/{event}/holds"), wish).await
 }
 
 /// Lets go of a hold, however busy the node is: one that stayed would be taken for a seat that leaks.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::support::journeys::{GOOD_CARD, id};
-use crate::support::{Answer, Client, Holdfast, eventually};
+use crate::support::{Client, Holdfast, eventually};
 
 /// Moments that are tried around the one that matters.
 const STEPS: i64 = 100;
@@ -26,15 +26,6 @@ async fn until(moment: OffsetDateTime) {
     tokio::time::sleep(left.try_into().unwrap_or(Duration::ZERO)).await;
 }
 
-/// Asks until somebody has time to answer.
-async fn insists(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
-    eventually("an answer that stays", async || {
-        let answer = ask().await;
-        (answer.status != 503 && answer.code() != "still_running").then_some(answer)
-    })
-    .await
-}
-
 /// One seat each, by twenty to a row.
 fn seat(number: i64) -> String {
     let row = char::from(b'A' + u8::try_from(number / 20).expect("few rows"));
@@ -44,9 +35,9 @@ fn seat(number: i64) -> String {
 /// An order for a seat, however busy the house is.
 async fn orders(buyer: &Client, event: EventId, seat: &str) -> Value {
     eventually("an order that can be paid", async || {
-        let hold = insists(async || buyer.holds_seats(event, &[seat]).await).await;
+        let hold = buyer.gets_through(&format!("/v1/events/{event}/holds"), json!({ "seats": [seat] })).await;
         let hold = (hold.status == 201).then_some(hold.body)?;
-        let order = insists(async || buyer.post("/v1/orders", json!({ "hold_id": id(&hold) })).await).await;
+        let order = buyer.gets_through("/v1/orders", json!({ "hold_id": id(&hold) })).await;
         (order.status == 201 && order.body["payment"]["payment_intent"].is_string()).then_some(order.body)
     })
     .await
@@ -141,7 +132,7 @@ async fn called_off_at_any_moment_around_the_payment_ends_as_one_of_them() {
                 },
                 async {
                     tokio::time::sleep(wait).await;
-                    insists(async || there.cancels(&order).await).await
+                    there.cancels(&order).await
                 },
             );
             (buyer, order, paid, cancelled)
@@ -209,7 +200,7 @@ async fn a_hold_that_is_swapped_again_and_again_ends_all_the_same() {
     let last = moment(&hold["server_time"]) + time::Duration::seconds(4);
     for turn in 1.. {
         let wish = json!({ "seats": [seats[turn % 2]], "replaces": id(&hold) });
-        let answer = insists(async || ada.holds(event, wish.clone()).await).await;
+        let answer = ada.gets_through(&format!("/v1/events/{event}/holds"), wish).await;
         if answer.status != 201 {
             assert_eq!((answer.status, answer.code()), (410, "hold_expired"), "{}", answer.body);
             break;
@@ -304,7 +295,7 @@ async fn an_offer_taken_up_at_any_moment_around_its_end_has_one_owner() {
             )
             .await;
             let hold = json!({ "hold_id": offered["offer"]["hold_id"] });
-            let taken = insists(async || person.post("/v1/orders", hold.clone()).await).await;
+            let taken = person.gets_through("/v1/orders", hold.clone()).await;
             assert!(matches!(taken.status, 201 | 404 | 409 | 410), "{}", taken.body);
             (taken.status == 201).then_some((person, taken.body))
         });

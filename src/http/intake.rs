@@ -10,6 +10,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::{Instant, timeout_at};
 
 use super::allowance::{self, Allowance};
 use super::extract::Identity;
@@ -18,6 +19,10 @@ use crate::accounts::Role;
 
 /// A body that trickles slower than this is not worth the memory that waits for it.
 const ARRIVAL: Duration = Duration::from_secs(20);
+
+/// As much of a body that is too large is read and thrown away: who still writes when the connection is closed is told that
+/// it broke, and never of the refusal. Whoever sends more than this did not mistake the limit.
+const THROWN_AWAY: usize = 64 << 20;
 
 /// What a layer before this one has spent of the route's time already.
 #[derive(Debug, Clone, Copy)]
@@ -32,13 +37,23 @@ pub async fn receive(request: Request) -> Result<Request, Problem> {
         return Ok(request);
     }
     let limit = body_limit(&request);
-    let (parts, body) = request.into_parts();
-    match tokio::time::timeout(ARRIVAL, Limited::new(body, limit).collect()).await {
+    let (parts, mut body) = request.into_parts();
+    let until = Instant::now() + ARRIVAL;
+    match timeout_at(until, Limited::new(&mut body, limit).collect()).await {
         Ok(Ok(whole)) => Ok(Request::from_parts(parts, Body::from(whole.to_bytes()))),
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => {
+            // However that ends, there is one thing to say.
+            let _ = timeout_at(until, throw_away(body)).await;
+            Err(too_large(limit))
+        }
         Ok(Err(_)) => Err(Code::BadRequest.detail("the body ended before it was whole")),
         Err(_) => Err(Code::RequestTimeout.problem()),
     }
+}
+
+async fn throw_away(body: Body) {
+    let mut rest = Limited::new(body, THROWN_AWAY);
+    while let Some(Ok(_)) = rest.frame().await {}
 }
 
 fn body_limit(request: &Request) -> usize {
@@ -76,7 +91,6 @@ mod tests {
     use axum::http::StatusCode;
     use axum::middleware::{Next, from_fn};
     use axum::routing::{get, post};
-    use std::time::Instant;
     use tower::ServiceExt;
 
     async fn never() -> &'static str {

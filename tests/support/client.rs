@@ -1,7 +1,11 @@
 //! Somebody at a browser: sends requests, reads answers.
 
+use std::time::{Duration, Instant};
+
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
+
+use super::PATIENCE;
 
 /// A person, signed in or not.
 #[derive(Debug, Clone)]
@@ -42,6 +46,11 @@ impl Answer {
     /// The `code` of a problem; empty when it is none.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// Whether somebody was too busy to answer, which says nothing of what was asked.
+    pub fn is_put_off(&self) -> bool {
+        self.status == 503 || self.code() == "still_running"
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -95,6 +104,22 @@ impl Client {
         self.send(request).await
     }
 
+    /// With an Idempotency-Key, as a page asks that must get through: again under the same key until it is answered.
+    pub async fn insists(&self, path: &str, key: &str, body: Value) -> Answer {
+        let request = self.request(reqwest::Method::POST, path).header("Idempotency-Key", key).json(&body);
+        self.patiently(request).await
+    }
+
+    /// The same under a key of its own.
+    pub async fn gets_through(&self, path: &str, body: Value) -> Answer {
+        self.insists(path, &uuid::Uuid::new_v4().to_string(), body).await
+    }
+
+    /// Looks until it is shown.
+    pub async fn finds(&self, path: &str) -> Answer {
+        self.patiently(self.request(reqwest::Method::GET, path)).await
+    }
+
     pub async fn post_raw(&self, path: &str, kind: &str, body: Vec<u8>) -> Answer {
         let request = self.request(reqwest::Method::POST, path).header("Content-Type", kind).body(body);
         self.send(request).await
@@ -118,6 +143,18 @@ impl Client {
         match &self.token {
             Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
             None => request,
+        }
+    }
+
+    /// Asks for what may be asked for twice until somebody has time to answer.
+    pub async fn patiently(&self, request: reqwest::RequestBuilder) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.send(request.try_clone().expect("it can be sent again")).await;
+            if !answer.is_put_off() || Instant::now() > deadline {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -21,21 +21,23 @@ impl Client {
 
     /// Checks a hold out that must go through.
     pub async fn checks_out(&self, hold: &Value) -> Value {
-        self.post("/v1/orders", json!({ "hold_id": hold["id"] })).await.expect(201)
+        self.gets_through("/v1/orders", json!({ "hold_id": hold["id"] })).await.expect(201)
     }
 
     /// Holds seats and checks them out.
     pub async fn orders(&self, event: EventId, seats: &[&str]) -> Value {
-        let hold = self.holds_seats(event, seats).await.expect(201);
+        let wish = json!({ "seats": seats });
+        let hold = self.gets_through(&format!("/v1/events/{event}/holds"), wish).await.expect(201);
         self.checks_out(&hold).await
     }
 
     pub async fn order(&self, order: &Value) -> Value {
-        self.get(&format!("/v1/orders/{}", id(order))).await.expect(200)
+        self.finds(&format!("/v1/orders/{}", id(order))).await.expect(200)
     }
 
     pub async fn cancels(&self, order: &Value) -> Answer {
-        self.post(&format!("/v1/orders/{}/cancel", id(order)), json!({})).await
+        let path = format!("/v1/orders/{}/cancel", id(order));
+        self.patiently(self.request(reqwest::Method::POST, &path).json(&json!({}))).await
     }
 
     /// Waits until the order has this status, and answers with it as it stands then.
@@ -49,7 +51,7 @@ impl Client {
 
     /// The state of one seat as the public sees it: `free` when it is not listed.
     pub async fn state_of(&self, event: EventId, seat: &str) -> String {
-        let picture = self.get(&format!("/v1/events/{event}/availability")).await.expect(200);
+        let picture = self.finds(&format!("/v1/events/{event}/availability")).await.expect(200);
         picture["taken"][seat].as_str().unwrap_or("free").to_owned()
     }
 

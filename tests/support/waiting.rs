@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 use super::journeys::id;
 use super::{Answer, Client, Holdfast, eventually};
 
-/// How often somebody asks a node that is too busy to answer.
-const TRIES: usize = 20;
-
 impl Client {
     pub async fn joins(&self, event: EventId, wish: Value) -> Answer {
         self.post(&format!("/v1/events/{event}/waitlist"), wish).await
@@ -20,27 +17,14 @@ impl Client {
     /// Joins with a party that must be taken.
     pub async fn waits_for(&self, event: EventId, quantity: u32) -> Value {
         let path = format!("/v1/events/{event}/waitlist");
-        let key = uuid::Uuid::new_v4().to_string();
-        // A crowd may keep a busy node from answering in time: who asks again is answered.
-        for _ in 0..TRIES {
-            let answer = self.post_once(&path, &key, json!({ "quantity": quantity })).await;
-            if answer.status != 503 && answer.code() != "still_running" {
-                return answer.expect(201);
-            }
-        }
-        panic!("nobody answers")
+        self.gets_through(&path, json!({ "quantity": quantity })).await.expect(201)
     }
 
     /// An own entry as it stands.
     pub async fn entry(&self, entry: &Value) -> Value {
-        for _ in 0..TRIES {
-            let list = self.get("/v1/waitlist").await;
-            if list.status != 503 {
-                let items = list.expect(200)["items"].as_array().expect("items").clone();
-                return items.into_iter().find(|item| item["id"] == entry["id"]).expect("one's own entry");
-            }
-        }
-        panic!("nobody answers")
+        let list = self.finds("/v1/waitlist").await.expect(200);
+        let mut items = list["items"].as_array().expect("items").iter();
+        items.find(|item| item["id"] == entry["id"]).expect("one's own entry").clone()
     }
 
     /// Waits until the entry has this status, and answers with it as it stands then.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Kind;
 use crate::support::journeys::id;
-use crate::support::{Client, Holdfast, eventually};
+use crate::support::{Client, Holdfast};
 
 pub const PASSWORD: &str = "four-quiet-words";
 /// Nobody else would be called this.
@@ -73,7 +73,7 @@ impl World {
             config.hooks_allow_private = true;
         })
         .await;
-        let document = holdfast.anyone().get("/openapi.json").await.expect(200);
+        let document = holdfast.anyone().finds("/openapi.json").await.expect(200);
         let event = holdfast.event(house("The Tempest", 14)).await;
         let full = holdfast.event(house("Othello", 1)).await;
         let (ada, ada_signed_in) = registers(&holdfast, NAME, EMAIL).await;
@@ -110,7 +110,7 @@ impl World {
         world.sessions.push(text(&signed_in, "refresh_token"));
         let mut form = house("The stranger's own", 3);
         form["title"] = json!("The stranger's own");
-        let own = stranger.post("/v1/admin/events", form).await.expect(201);
+        let own = stranger.gets_through("/v1/admin/events", form).await.expect(201);
         world.keep(Kind::Event, id(&own), Who::Stranger);
         world
     }
@@ -120,7 +120,8 @@ impl World {
         let row = if who == Who::Ada { "A" } else { "B" };
         let seat = |number: u32| format!("stalls-{row}-{number}");
         let event = self.event;
-        let hold = person.holds(event, json!({ "seats": [seat(1), seat(2)] })).await.expect(201);
+        let wish = json!({ "seats": [seat(1), seat(2)] });
+        let hold = person.gets_through(&format!("/v1/events/{event}/holds"), wish).await.expect(201);
         let open = person.orders(event, &[&seat(3)]).await;
         let paid = self.holdfast.sold(person, event, &[&seat(5), &seat(6)]).await;
         if who == Who::Ada {
@@ -129,13 +130,12 @@ impl World {
             let rest =
                 json!({ "seats": ["stalls-B-1", "stalls-C-1", "stalls-D-1"], "areas": { "floor": 9 } });
             let keeper = self.holdfast.customer().await;
-            keeper.holds(full, rest).await.expect(201);
-            let party = json!({ "quantity": 1 });
-            let entry = person.post(&format!("/v1/events/{full}/waitlist"), party).await.expect(201);
+            keeper.gets_through(&format!("/v1/events/{full}/holds"), rest).await.expect(201);
+            let entry = person.waits_for(full, 1).await;
             self.keep(Kind::Entry, id(&entry), who);
             self.note_secrets(&entry);
         }
-        let me = person.get("/v1/me").await.expect(200);
+        let me = person.finds("/v1/me").await.expect(200);
         self.keep(Kind::Account, id(&me), who);
         self.keep(Kind::Hold, id(&hold), who);
         for order in [&open, &paid] {
@@ -260,11 +260,7 @@ impl World {
             }
         }
         for path in paths {
-            // A node that is busy may once say so.
-            let answer = eventually(&format!("an answer to {path}"), async || {
-                Some(ada.get(&path).await).filter(|answer| answer.status != 503)
-            })
-            .await;
+            let answer = ada.finds(&path).await;
             let mut body = answer.body;
             without_the_clock(&mut body);
             seen.push(json!([path, answer.status, body]));
@@ -314,12 +310,8 @@ pub fn house(title: &str, seats: u32) -> Value {
 async fn registers(holdfast: &Holdfast, name: &str, email: &str) -> (Client, Value) {
     let form = json!({ "name": name, "email": email, "password": PASSWORD });
     // On a busy machine a password may take longer than an answer may.
-    let signed_in = eventually(&format!("{name} registers"), async || {
-        Some(holdfast.anyone().post("/v1/auth/register", form.clone()).await)
-            .filter(|answer| answer.status != 503)
-    })
-    .await
-    .expect(201);
+    let asked = holdfast.anyone().request(reqwest::Method::POST, "/v1/auth/register").json(&form);
+    let signed_in = holdfast.anyone().patiently(asked).await.expect(201);
     (Client::new(holdfast.url(), Some(text(&signed_in, "access_token"))), signed_in)
 }
 
