@@ -184,19 +184,25 @@ impl Survey {
         }
     }
 
-    /// Who is told to come back comes back: a busy machine may be late, but nothing that was asked may keep it away.
+    /// Who is told to come back comes back: a busy machine may be late, but nothing that was asked may keep it away. So does
+    /// who is hung up on, once: a connection that was kept may end in the moment in which it is used.
     async fn send(&self, request: &Request) -> Answered {
         let until = Instant::now() + PATIENCE;
+        let mut hung_up = 0;
         loop {
-            let answer = self.send_once(request).await;
-            if answer.status != 503 || Instant::now() > until {
-                return answer;
+            match self.send_once(request).await {
+                Ok(answer) if answer.status != 503 || Instant::now() > until => return answer,
+                Ok(_) => {}
+                Err(why) if hung_up > 0 => {
+                    panic!("HOLDFAST_SEED={}: no answer at all: {why:?}\n{request}", self.chance.seed())
+                }
+                Err(_) => hung_up += 1,
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    async fn send_once(&self, request: &Request) -> Answered {
+    async fn send_once(&self, request: &Request) -> reqwest::Result<Answered> {
         let mark = if request.query.is_empty() { "" } else { "?" };
         let path = format!("{}{mark}{}", request.path, request.query);
         let method = request.method.to_uppercase().parse().expect("a method");
@@ -205,32 +211,14 @@ impl Survey {
             let name: HeaderName = name.parse().expect("a header");
             sent = sent.header(name, HeaderValue::from_bytes(value).expect("what a header can hold"));
         }
-        let mut answer = sent.body(request.body.clone()).send().await.unwrap_or_else(|why| {
-            panic!("HOLDFAST_SEED={}: no answer at all: {why:?}\n{request}", self.chance.seed())
-        });
+        let mut answer = sent.body(request.body.clone()).send().await?;
         let kind =
             answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().to_owned();
-        let bytes = if kind == "text/event-stream" {
-            // It has no end; its beginning is all that there is to see.
-            answer.chunk().await.expect("a message").unwrap_or_default().to_vec()
-        } else {
-            answer.chunk_all().await
-        };
-        Answered { status: answer.status().as_u16(), kind, headers: format!("{:?}", answer.headers()), bytes }
-    }
-}
-
-trait Whole {
-    async fn chunk_all(&mut self) -> Vec<u8>;
-}
-
-impl Whole for reqwest::Response {
-    async fn chunk_all(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk().await.expect("a whole body") {
-            bytes.extend_from_slice(&chunk);
-        }
-        bytes
+        let (status, headers) = (answer.status().as_u16(), format!("{:?}", answer.headers()));
+        // A stream has no end; its beginning is all that there is to see.
+        let is_stream = kind == "text/event-stream";
+        let bytes = if is_stream { answer.chunk().await?.unwrap_or_default() } else { answer.bytes().await? };
+        Ok(Answered { status, kind, headers, bytes: bytes.to_vec() })
     }
 }
