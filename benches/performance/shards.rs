@@ -127,8 +127,8 @@ fn free_port() -> anyhow::Result<u16> {
 pub async fn measure() -> anyhow::Result<Part> {
     let mut part = Part::new(
         "More shards",
-        "A node on a Redis Cluster of one, two and three masters, and 24 events that are held from in turn \
-         (`holdfast bench hold --events 24 --rate max`). Two cores have no room for three busy servers, the node and the crowd, so \
+        "A node on a Redis Cluster of one, two and three masters, and 48 events that are held from in turn \
+         (`holdfast bench hold --events 48 --rate max`). Two cores have no room for three busy servers, the node and the crowd, so \
          the total says little here; what each shard has to do for a thousand holds does. The median of five rounds.",
     );
     let mut table = Table {
@@ -153,7 +153,7 @@ pub async fn measure() -> anyhow::Result<Part> {
         let (mut rates, mut cores, mut scripts) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let before = cluster.worked().await?;
-            let figures = house.bench(&["hold", "--events", "24", "--rate", "max", "--seconds", "4"]).await?;
+            let figures = house.bench(&["hold", "--events", "48", "--rate", "max", "--seconds", "4"]).await?;
             rates.push(rate_of(&figures, &["201"])?);
             let after = cluster.worked().await?;
             let calls = figures["answered"].as_f64().context("some are answered")?;
