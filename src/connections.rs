@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::config::Config;
+use crate::lanes::Lanes;
 use crate::telemetry::Metrics;
 
 /// When three quarters of the connections are taken, new ones have only so long to say what they want.
@@ -68,6 +69,7 @@ pub async fn serve(
     router: Router,
     bounds: Bounds,
     metrics: Metrics,
+    lanes: Arc<Lanes>,
     stop: CancellationToken,
 ) {
     let free = Arc::new(Semaphore::new(bounds.connections));
@@ -94,16 +96,26 @@ pub async fn serve(
         let is_crowded = free.available_permits() < bounds.connections / 4;
         let patience = if is_crowded { bounds.patience.min(HURRIED) } else { bounds.patience };
         let (router, metrics, stop) = (router.clone(), metrics.clone(), stop.clone());
-        open.spawn(async move {
+        let lane = lanes.place();
+        let runtime = lane.runtime.clone();
+        runtime.spawn(open.track_future(async move {
             metrics.connections.inc();
-            talk(stream, from, router, Bounds { patience, ..bounds }, stop).await;
+            match on_this_lane(stream) {
+                Ok(stream) => talk(stream, from, router, Bounds { patience, ..bounds }, stop).await,
+                Err(cause) => tracing::debug!(%cause, "a connection could not be kept"),
+            }
             metrics.connections.dec();
-            drop(place);
-        });
+            drop((place, lane));
+        }));
     }
     drop(listener);
     open.close();
     open.wait().await;
+}
+
+/// A socket tells the runtime that it was made in when it has something; from here on that is this one.
+fn on_this_lane(stream: TcpStream) -> io::Result<TcpStream> {
+    TcpStream::from_std(stream.into_std()?)
 }
 
 async fn talk(stream: TcpStream, from: SocketAddr, router: Router, bounds: Bounds, stop: CancellationToken) {

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod hooks;
 pub mod http;
 pub mod ids;
+mod lanes;
 pub mod limits;
 pub mod lines;
 pub mod local;

@@ -1,5 +1,6 @@
 //! One node at work: it serves, its workers work, and it goes without leaving anything half done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::App;
 use crate::connections::{self, Bounds};
+use crate::lanes::Lanes;
 use crate::{http, workers};
 
 /// Serves and works until `stop`; then finishes what is in flight, within its time.
@@ -21,7 +23,13 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
         let (leaving, closing) = (app.leaving.clone(), app.closing.clone());
         let pg = app.pg.clone();
         let (bounds, metrics) = (Bounds::of(&app.config), app.metrics.clone());
-        let serving = connections::serve(listener, http::router(app), bounds, metrics, closing.clone());
+        let lanes = match Lanes::open() {
+            Ok(lanes) => Arc::new(lanes),
+            Err(error) => return tracing::error!(%error, "there are no threads to serve with"),
+        };
+        let router = http::router(app);
+        let serving =
+            connections::serve(listener, router, bounds, metrics, Arc::clone(&lanes), closing.clone());
         // However this ends, the server ends with it.
         let serving = AbortOnDropHandle::new(tokio::spawn(serving));
         let abort = serving.abort_handle();
@@ -53,5 +61,7 @@ pub fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> JoinHa
             tracing::warn!("a worker was still busy when time was up; its lease ends by itself");
         }
         pg.close().await;
+        // Only now: what was opened on them is used elsewhere, too.
+        drop(lanes);
     })
 }

@@ -218,7 +218,8 @@ impl Survey {
         let (status, headers) = (answer.status().as_u16(), format!("{:?}", answer.headers()));
         // A stream has no end; its beginning is all that there is to see.
         let is_stream = kind == "text/event-stream";
-        let bytes = if is_stream { answer.chunk().await?.unwrap_or_default() } else { answer.bytes().await? };
+        let bytes =
+            if is_stream { answer.chunk().await?.unwrap_or_default() } else { answer.bytes().await? };
         Ok(Answered { status, kind, headers, bytes: bytes.to_vec() })
     }
 }

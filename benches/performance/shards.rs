@@ -162,7 +162,9 @@ pub async fn measure() -> anyhow::Result<Part> {
         }
         let (rate, core, script) = (median(&rates), median(&cores), median(&scripts));
         let (one_core, one_script) = *alone.get_or_insert((core, script));
-        println!("  {shards}: {rate:.0} a second, {core:.1} ms of the busiest for a thousand, {script:.1} in scripts");
+        println!(
+            "  {shards}: {rate:.0} a second, {core:.1} ms of the busiest for a thousand, {script:.1} in scripts"
+        );
         table.rows.push(vec![
             shards.to_string(),
             format!("{rate:.0}"),

@@ -1,7 +1,9 @@
 //! Access tokens: short-lived, signed with one algorithm, checked without a store.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,9 @@ const LEEWAY_SECONDS: u64 = 5;
 /// Ours are some 300 bytes; more is not worth the work of a signature.
 const LONGEST: usize = 2048;
 
+/// So many tokens are remembered at a time: a few megabytes.
+const REMEMBERED: usize = 32_768;
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -35,6 +40,18 @@ struct Claims {
     ims: Option<i64>,
 }
 
+/// What a token says whose signature was found to be ours. A customer shows the same one with every call; what may have become
+/// of it since, its end and its account's, is asked every time all the same.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    caller: Caller,
+    signed_ms: i64,
+    expires: i64,
+}
+
+/// Of a token, which is a secret itself, and whose comparison with another is nobody's business.
+type Digest = [u8; SHA256_OUTPUT_LEN];
+
 /// Signs and checks access tokens.
 #[derive(Clone)]
 pub struct Signer {
@@ -42,6 +59,7 @@ pub struct Signer {
     decoding: DecodingKey,
     /// Made once: they are sets of words, and every call of the house is held against them.
     rules: Arc<Validation>,
+    known: Arc<Mutex<HashMap<Digest, Known>>>,
     seconds: u32,
 }
 
@@ -65,6 +83,7 @@ impl Signer {
             encoding: EncodingKey::from_secret(bytes),
             decoding: DecodingKey::from_secret(bytes),
             rules: Arc::new(rules),
+            known: Arc::default(),
             seconds,
         }
     }
@@ -97,11 +116,38 @@ impl Signer {
         if token.len() > LONGEST {
             return None;
         }
+        let digest = digest(&SHA256, token.as_bytes()).as_ref().try_into().ok()?;
+        let remembered = self.memory().get(&digest).copied();
+        let known = match remembered {
+            Some(known) => known,
+            None => self.remember(digest, self.check(token)?),
+        };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let is_over = known.expires < now - LEEWAY_SECONDS.cast_signed();
+        (!is_over).then_some((known.caller, known.signed_ms))
+    }
+
+    fn remember(&self, digest: Digest, known: Known) -> Known {
+        let mut memory = self.memory();
+        if memory.len() >= REMEMBERED {
+            // Nobody is worse off than one who comes for the first time.
+            memory.clear();
+        }
+        memory.insert(digest, known);
+        known
+    }
+
+    fn memory(&self) -> MutexGuard<'_, HashMap<Digest, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check(&self, token: &str) -> Option<Known> {
         let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.rules).ok()?;
         // What is critical must be understood (RFC 7515, 4.1.11), and there is nothing of the kind that we would.
         let is_ours = token.header.typ.as_deref() == Some(KIND) && token.header.crit.is_none();
-        let Claims { sub, role, iat, ims, .. } = token.claims;
-        is_ours.then(|| (Caller { id: sub, role }, ims.unwrap_or(iat.saturating_mul(1000))))
+        let Claims { sub, role, iat, ims, exp, .. } = token.claims;
+        let signed_ms = ims.unwrap_or(iat.saturating_mul(1000));
+        is_ours.then_some(Known { caller: Caller { id: sub, role }, signed_ms, expires: exp })
     }
 }
 
@@ -141,6 +187,35 @@ mod tests {
         assert_eq!(known, caller);
         let age = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000 - i128::from(signed_ms);
         assert!((0..60_000).contains(&age), "{age}");
+    }
+
+    #[test]
+    fn a_token_that_is_remembered_ends_when_it_said() {
+        let good = Header { typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
+        let mut ending = claims();
+        let end = OffsetDateTime::now_utc().unix_timestamp() - LEEWAY_SECONDS.cast_signed() + 2;
+        ending["exp"] = json!(end);
+        let (signer, token) = (signer(), made(&good, &ending, SECRET));
+        assert!(signer.verify(&token).is_some());
+        assert!(signer.verify(&token).is_some(), "from memory");
+        assert_eq!(signer.memory().len(), 1);
+        std::thread::sleep(std::time::Duration::from_millis(3100));
+        assert!(signer.verify(&token).is_none());
+    }
+
+    #[test]
+    fn so_many_tokens_are_remembered_and_all_are_good() {
+        let (signer, caller) = (signer(), caller());
+        let first = signer.sign(caller, None).expect("signed");
+        assert!(signer.verify(first.expose_secret()).is_some());
+        for number in 0..REMEMBERED {
+            let known = Known { caller, signed_ms: 0, expires: i64::MAX };
+            let mut digest = [0; SHA256_OUTPUT_LEN];
+            digest[..8].copy_from_slice(&number.to_be_bytes());
+            signer.remember(digest, known);
+        }
+        assert!(signer.memory().len() <= REMEMBERED);
+        assert!(signer.verify(first.expose_secret()).is_some());
     }
 
     #[test]

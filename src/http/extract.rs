@@ -94,7 +94,10 @@ callers! {
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+/// A stadium takes a while to read, and whoever shares the lane would wait for it.
+const LARGE_BODY: usize = 256 << 10;
+
+impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -104,7 +107,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let bytes = axum::body::Bytes::from_request(request, state)
             .await
             .map_err(|cause| Code::BadRequest.detail(cause.body_text()))?;
-        json::parse(&bytes).map(Self)
+        if bytes.len() < LARGE_BODY {
+            return json::parse(&bytes).map(Self);
+        }
+        let read = tokio::task::spawn_blocking(move || json::parse(&bytes));
+        read.await.expect("reading does not panic, and the runtime outlives it").map(Self)
     }
 }
 

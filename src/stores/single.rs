@@ -9,14 +9,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind, Value};
 
+use crate::lanes;
+
 use super::redis::{ANSWER, CONNECT, PAUSE};
 
-/// Clones share one connection.
+/// Clones share its connections: one for each lane, which wakes nobody else, and one for all that is on none.
 #[derive(Clone)]
 pub struct Single {
     client: Arc<Client>,
     // Never locked across an await.
-    current: Arc<RwLock<ConnectionManager>>,
+    current: Arc<[RwLock<ConnectionManager>]>,
     is_looked_at: Arc<AtomicBool>,
     db: i64,
 }
@@ -24,14 +26,18 @@ pub struct Single {
 impl Single {
     /// Connects with the first command.
     pub fn new(client: Client) -> Result<Self, RedisError> {
-        let manager = connection(&client)?;
-        let db = manager.get_db();
-        let client = Arc::new(client);
-        Ok(Self { client, current: Arc::new(RwLock::new(manager)), is_looked_at: Arc::default(), db })
+        let managers = (0..=lanes::most()).map(|_| connection(&client)).collect::<Result<Vec<_>, _>>()?;
+        let db = managers[0].get_db();
+        let current = managers.into_iter().map(RwLock::new).collect();
+        Ok(Self { client: Arc::new(client), current, is_looked_at: Arc::default(), db })
+    }
+
+    fn own(&self) -> &RwLock<ConnectionManager> {
+        &self.current[lanes::here()]
     }
 
     fn current(&self) -> ConnectionManager {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.own().read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// After a refusal: whether the connection itself was refused, and then another one for the next command.
@@ -49,7 +55,7 @@ impl Single {
             if ping.as_ref().is_err_and(is_refusal)
                 && let Ok(fresh) = connection(&this.client)
             {
-                *this.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+                *this.own().write().unwrap_or_else(PoisonError::into_inner) = fresh;
             }
             this.is_looked_at.store(false, Ordering::Release);
         });
