@@ -1,5 +1,5 @@
-//! One crier for each event that is followed: gathers its changes, puts them into words once, and whoever listens gets the
-//! same bytes.
+//! One crier for each event that is followed, on each lane where somebody listens: gathers its changes, puts them into words
+//! once, and whoever listens there gets the same bytes.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::availability;
 use crate::catalog::Chart;
 use crate::ids::{EventId, Ordinal};
+use crate::lanes;
 use crate::packing::Coding;
 use crate::seats::{Change, Follower, Pictures, Print, SeatState, SeatsError, Start, Version, View};
 
@@ -26,6 +27,9 @@ const GATHER: Duration = Duration::from_millis(50);
 /// second, and a node has time left to sell.
 const GATHER_EACH: Duration = Duration::from_micros(10);
 const GATHER_MOST: Duration = Duration::from_millis(150);
+/// So many are told at a stretch, which takes some milliseconds. Then it is the turn of whoever else is on the lane: a hold
+/// does not wait until ten thousand screens have been written to.
+const GROUP: usize = 500;
 /// Proxies close connections on which nothing moves; most after half a minute or more.
 const STILL_HERE: Duration = Duration::from_secs(15);
 const HERE: &str = "event: here\ndata: {}\n\n";
@@ -46,11 +50,16 @@ struct SeatChange {
     state: SeatState,
 }
 
+/// Where a crier stands: the number of its lane, so that telling somebody wakes no other thread, and its event.
+type Place = (usize, EventId);
+/// Those who listen to one crier.
+type Groups = Vec<broadcast::Sender<Message>>;
+
 /// The criers of a node. Clones share them.
 #[derive(Clone)]
 pub struct Criers {
     pictures: Pictures,
-    events: Arc<Mutex<HashMap<EventId, broadcast::Sender<Message>>>>,
+    places: Arc<Mutex<HashMap<Place, Groups>>>,
     closing: CancellationToken,
 }
 
@@ -77,7 +86,7 @@ pub struct Listener {
 impl Criers {
     #[must_use]
     pub fn new(pictures: Pictures, closing: CancellationToken) -> Self {
-        Self { pictures, events: Arc::default(), closing }
+        Self { pictures, places: Arc::default(), closing }
     }
 
     /// Everything from now on, or from the version that was heard last.
@@ -117,33 +126,65 @@ impl Criers {
         event: EventId,
         chart: &Arc<Chart>,
     ) -> Result<broadcast::Receiver<Message>, SeatsError> {
-        if let Some(crier) = self.events().get(&event) {
-            return Ok(crier.subscribe());
+        let place = (lanes::here(), event);
+        if let Some(groups) = self.places().get_mut(&place) {
+            return Ok(join(groups));
         }
         let (_, follower) = self.pictures.follow(event, None).await?;
-        let mut events = self.events();
+        let mut places = self.places();
         // Somebody else may have sent one meanwhile.
-        let crier = events.entry(event).or_insert_with(|| {
-            let crier = broadcast::Sender::new(BEHIND);
-            tokio::spawn(cry(self.clone(), event, Arc::clone(chart), follower, crier.clone()));
-            crier
+        let groups = places.entry(place).or_insert_with(|| {
+            tokio::spawn(cry(self.clone(), place, Arc::clone(chart), follower));
+            Groups::new()
         });
-        Ok(crier.subscribe())
+        Ok(join(groups))
     }
 
-    fn events(&self) -> MutexGuard<'_, HashMap<EventId, broadcast::Sender<Message>>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> MutexGuard<'_, HashMap<Place, Groups>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all who listen now. Who comes in between finds what is told in the start that it is given.
+    async fn tell(&self, place: Place, message: Message) {
+        let groups = self.places().get(&place).cloned().unwrap_or_default();
+        for group in groups {
+            // Nobody listening is no fault.
+            let _ = group.send(message.clone());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many listen to an event on all lanes.
+    fn listeners(&self, event: EventId) -> usize {
+        let places = self.places();
+        let groups = (0..=lanes::most()).filter_map(|lane| places.get(&(lane, event)));
+        groups.flatten().map(broadcast::Sender::receiver_count).sum()
+    }
+
+    /// Takes a crier away to whom nobody listens. Whoever comes takes the lock to listen, so this look is final.
+    fn is_needless(&self, place: Place) -> bool {
+        let mut places = self.places();
+        let Some(groups) = places.get(&place) else { return true };
+        let is_needless = groups.iter().all(|group| group.receiver_count() == 0);
+        if is_needless {
+            places.remove(&place);
+        }
+        is_needless
     }
 }
 
+/// A place in a group that has one.
+fn join(groups: &mut Groups) -> broadcast::Receiver<Message> {
+    if let Some(group) = groups.iter().find(|group| group.receiver_count() < GROUP) {
+        return group.subscribe();
+    }
+    let (group, told) = broadcast::channel(BEHIND);
+    groups.push(group);
+    told
+}
+
 /// Cries until nobody listens any more, or the node goes down, which ends all streams.
-async fn cry(
-    criers: Criers,
-    event: EventId,
-    chart: Arc<Chart>,
-    mut follower: Follower,
-    crier: broadcast::Sender<Message>,
-) {
+async fn cry(criers: Criers, place: Place, chart: Arc<Chart>, mut follower: Follower) {
     let mut here = interval_at(Instant::now() + STILL_HERE, STILL_HERE);
     here.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -151,23 +192,21 @@ async fn cry(
             () = criers.closing.cancelled() => break,
             first = follower.next() => first,
             _ = here.tick() => {
-                // Nobody listening is no fault.
-                let _ = crier.send(Message { version: None, bytes: Bytes::from_static(HERE.as_bytes()) });
-                let mut events = criers.events();
-                // Whoever comes takes the lock to listen, so this look is final.
-                if crier.receiver_count() == 0 {
-                    events.remove(&event);
+                criers.tell(place, Message { version: None, bytes: Bytes::from_static(HERE.as_bytes()) }).await;
+                if criers.is_needless(place) {
                     return;
                 }
                 continue;
             }
         };
         let Some(first) = first else { break };
-        for told in burst(&mut follower, &first, gather(crier.receiver_count())).await {
-            let _ = crier.send(Message { version: Some(told.version()), bytes: told.words(&chart).await });
+        let (_, event) = place;
+        for told in burst(&mut follower, &first, gather(criers.listeners(event))).await {
+            let message = Message { version: Some(told.version()), bytes: told.words(&chart).await };
+            criers.tell(place, message).await;
         }
     }
-    criers.events().remove(&event);
+    criers.places().remove(&place);
 }
 
 /// How long changes are gathered for so many who listen.
