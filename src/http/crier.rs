@@ -23,10 +23,10 @@ use crate::seats::{Change, Follower, Pictures, Print, SeatState, SeatsError, Sta
 
 /// Changes within this time travel together: in a rush a reader gets twenty messages a second, not thousands.
 const GATHER: Duration = Duration::from_millis(50);
-/// And each who listens adds this much, which is about what it costs to tell them: ten thousand are told seven times a
-/// second, and a node has time left to sell.
-const GATHER_EACH: Duration = Duration::from_micros(10);
-const GATHER_MOST: Duration = Duration::from_millis(150);
+/// And each who listens adds this much, half of what it costs to tell them: with the time that telling takes, ten thousand are
+/// told seven times a second, and a node has time left to sell.
+const GATHER_EACH: Duration = Duration::from_micros(5);
+const GATHER_MOST: Duration = Duration::from_millis(90);
 /// So many are told at a stretch, which takes some milliseconds. Then it is the turn of whoever else is on the lane: a hold
 /// does not wait until ten thousand screens have been written to.
 const GROUP: usize = 500;
