@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::journeys::id;
-use crate::support::{Holdfast, eventually};
+use crate::support::{Client, Holdfast, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chart_of_a_hundred_thousand_seats_is_accepted_and_sells() {
@@ -209,8 +209,9 @@ async fn the_live_stream_tells_every_change_and_resumes_without_a_gap() {
     let event = holdfast.theatre().await;
     let ada = holdfast.customer().await;
     let path = format!("/v1/events/{event}/live");
+    let anyone = holdfast.anyone();
 
-    let mut stream = Stream::open(&holdfast, &path, None).await;
+    let mut stream = Stream::open(&anyone, &path, None).await;
     let (kind, first, data) = stream.next().await;
     assert_eq!(kind, "snapshot");
     assert_eq!(data["taken"], json!({}));
@@ -224,7 +225,7 @@ async fn the_live_stream_tells_every_change_and_resumes_without_a_gap() {
     drop(stream);
 
     ada.holds_seats(event, &["stalls-B-1"]).await.expect(201);
-    let mut resumed = Stream::open(&holdfast, &path, Some(&first)).await;
+    let mut resumed = Stream::open(&anyone, &path, Some(&first)).await;
     let mut missed = Vec::new();
     while missed.len() < 3 {
         let (kind, _, data) = resumed.next().await;
@@ -234,8 +235,41 @@ async fn the_live_stream_tells_every_change_and_resumes_without_a_gap() {
     let missed: Vec<_> = missed.iter().map(|change| &change["id"]).collect();
     assert_eq!(missed, ["stalls-A-1", "stalls-A-2", "stalls-B-1"]);
 
-    let mut stranger = Stream::open(&holdfast, &path, Some("999-1-1")).await;
+    let mut stranger = Stream::open(&anyone, &path, Some("999-1-1")).await;
     assert_eq!(stranger.next().await.0, "snapshot", "another epoch gets a fresh start");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_follows_is_told_the_same_whoever_came_when() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, anyone) = (holdfast.customer().await, holdfast.anyone());
+    let path = format!("/v1/events/{event}/live");
+    let mut crowd = Vec::new();
+    // More than are told at a stretch, on each of the node's lanes; some come in the middle of a change.
+    for number in 1..=5 {
+        let wish = json!({ "seats": [format!("stalls-A-{number}")] });
+        let come = async {
+            let mut come = Vec::new();
+            for _ in 0..500 {
+                come.push(Stream::open(&anyone, &path, None).await);
+            }
+            come
+        };
+        let (held, come) = tokio::join!(ada.holds(event, wish), come);
+        held.expect(201);
+        crowd.extend(come);
+    }
+    for (number, stream) in crowd.iter_mut().enumerate() {
+        let mut taken = std::collections::BTreeSet::new();
+        while taken.len() < 5 {
+            let (_, _, data) = stream.next().await;
+            let shown = data["taken"].as_object().into_iter().flat_map(|taken| taken.keys().cloned());
+            let changed = data["changes"].as_array().into_iter().flatten();
+            taken.extend(shown.chain(changed.map(|change| change["id"].as_str().expect("an id").to_owned())));
+        }
+        assert!(taken.iter().all(|seat| seat.starts_with("stalls-A-")), "{number} sees {taken:?}");
+    }
 }
 
 /// A reader of server-sent events.
@@ -245,8 +279,8 @@ struct Stream {
 }
 
 impl Stream {
-    async fn open(holdfast: &Holdfast, path: &str, last: Option<&str>) -> Self {
-        let mut request = holdfast.anyone().request(reqwest::Method::GET, path);
+    async fn open(anyone: &Client, path: &str, last: Option<&str>) -> Self {
+        let mut request = anyone.request(reqwest::Method::GET, path);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }

@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn the_more_listen_the_longer_changes_are_gathered() {
         assert_eq!(gather(0), GATHER);
-        assert_eq!(gather(2000), Duration::from_millis(70));
+        assert_eq!(gather(2000), Duration::from_millis(60));
         assert_eq!(gather(10_000_000), GATHER_MOST);
     }
 
