@@ -1,14 +1,14 @@
 //! Lanes: threads that each answer connections of their own, from the first byte to the last.
 //!
 //! A hold is a request, a script and an answer, each so short that waking another thread for it costs as much as it does. On a
-//! lane nobody else is woken: the connection, the handler and the way to Redis are one thread's. What works in the
-//! background stays on the runtime that the node was started in.
+//! lane nobody else is woken: the connection, the handler and the way to Redis are one thread's, and so is what a handler sets
+//! going. The node's workers stay on the runtime that it was started in.
 
 use std::cell::Cell;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
@@ -23,9 +23,12 @@ pub fn here() -> usize {
     HERE.get()
 }
 
-/// How many lanes there are at most: one for each core.
+/// How many lanes a node has: one for each core. Asked once: the answer is read from files, and may be another later, when
+/// there is a place for each lane already.
 pub fn most() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    *CORES
 }
 
 /// The lanes of one node. What still runs on them ends when they are dropped.
