@@ -3,12 +3,16 @@
 //! Whoever writes a request's head letter by letter, keeps a connection and says nothing, or asks and never reads the answer
 //! costs us memory and a descriptor and pays nothing. Each of these ends here; a body that never ends is `http::intake`'s.
 
+mod handover;
+mod patient;
+
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,14 +23,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use self::handover::GoingOn;
+pub use self::handover::{Handover, Wire};
+use self::patient::Patient;
 use crate::config::Config;
 use crate::lanes::Lanes;
 use crate::telemetry::Metrics;
@@ -101,7 +106,13 @@ pub async fn serve(
         runtime.spawn(open.track_future(async move {
             metrics.connections.inc();
             match on_this_lane(stream) {
-                Ok(stream) => talk(stream, from, router, Bounds { patience, ..bounds }, stop).await,
+                Ok(stream) => {
+                    // In a box of its own: who goes on by hand needs nothing of what HTTP needed.
+                    let talk = Box::pin(talk(stream, from, router, patience, stop));
+                    if let Some(going_on) = talk.await {
+                        going_on.await;
+                    }
+                }
                 Err(cause) => tracing::debug!(%cause, "a connection could not be kept"),
             }
             metrics.connections.dec();
@@ -118,88 +129,51 @@ fn on_this_lane(stream: TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(stream.into_std()?)
 }
 
-async fn talk(stream: TcpStream, from: SocketAddr, router: Router, bounds: Bounds, stop: CancellationToken) {
+/// Answers requests until the connection ends, or until somebody takes it over.
+async fn talk(
+    stream: TcpStream,
+    from: SocketAddr,
+    router: Router,
+    patience: Duration,
+    stop: CancellationToken,
+) -> Option<GoingOn> {
     // Messages of a live stream are small, and must not wait for each other. Without it they are only later.
     let _ = stream.set_nodelay(true);
+    let handover = Handover::default();
+    let offered = handover.clone();
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(from));
+        request.extensions_mut().insert(offered.clone());
         request.map(Body::new)
     });
     let service = service.map_err(|never: Infallible| match never {});
-    let stream = TokioIo::new(Patient { stream, patience: bounds.patience, waits: None });
+    let stream = TokioIo::new(Patient::new(stream, patience, handover.clone()));
     let mut http = http1::Builder::new();
     // Between two requests, too: a connection on which nothing is asked waits for a head.
-    http.timer(TokioTimer::new()).header_read_timeout(bounds.patience);
-    let mut talk = std::pin::pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
-    let ended = tokio::select! {
-        ended = &mut talk => ended,
-        () = stop.cancelled() => {
-            talk.as_mut().graceful_shutdown();
-            talk.await
+    http.timer(TokioTimer::new()).header_read_timeout(patience);
+    let mut http = http.serve_connection(stream, TowerToHyperService::new(service));
+    let (mut stopping, mut is_leaving) = (pin!(stop.cancelled()), false);
+    let ended = poll_fn(|cx| {
+        if !is_leaving && stopping.as_mut().poll(cx).is_ready() {
+            is_leaving = true;
+            Pin::new(&mut http).graceful_shutdown();
         }
-    };
-    if let Err(cause) = ended {
-        tracing::debug!(%cause, "a connection ended early");
-    }
-}
-
-/// A stream whose other side must take what is written, within some patience for each piece of it.
-struct Patient {
-    stream: TcpStream,
-    patience: Duration,
-    /// Since something could not be written.
-    waits: Option<Pin<Box<Sleep>>>,
-}
-
-impl Patient {
-    /// Passes on what a write came to, and fails it when it has waited for too long.
-    fn unless_late<T>(&mut self, wrote: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if wrote.is_ready() {
-            self.waits = None;
-            return wrote;
+        match Pin::new(&mut http).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending if handover.is_due() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
-        let deadline = || Box::pin(tokio::time::sleep_until(Instant::now() + self.patience));
-        let waits = self.waits.get_or_insert_with(deadline);
-        waits.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.unless_late(wrote, cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.unless_late(wrote, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wrote = Pin::new(&mut self.stream).poll_flush(cx);
-        self.unless_late(wrote, cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wrote = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.unless_late(wrote, cx)
+    });
+    match ended.await {
+        Some(Ok(())) => None,
+        Some(Err(cause)) => {
+            tracing::debug!(%cause, "a connection ended early");
+            None
+        }
+        None => {
+            let parts = http.into_parts();
+            let wire = Wire::new(parts.io.into_inner(), !parts.read_buf.is_empty());
+            handover.take().map(|goes_on| goes_on(wire))
+        }
     }
 }

@@ -151,8 +151,9 @@ async fn keys_replay_the_first_answer_and_nothing_else() {
 #[tokio::test]
 async fn a_call_goes_on_when_its_caller_hangs_up() {
     let till = Till::open().await;
-    till.controls().set_faults(Faults { delay_ms: 300, ..Faults::default() });
-    let call = till.call("POST", "/v1/payment_intents").form(CREATE).timeout(Duration::from_millis(100));
+    // Long enough for the call to have come, also on a busy machine, and shorter than its answer takes.
+    till.controls().set_faults(Faults { delay_ms: 3000, ..Faults::default() });
+    let call = till.call("POST", "/v1/payment_intents").form(CREATE).timeout(Duration::from_millis(1500));
     call.send().await.expect_err("the caller has hung up");
     eventually("it is made all the same", async || {
         (till.controls().ledger().intents.len() == 1).then_some(())

@@ -155,6 +155,87 @@ async fn whoever_follows_a_sale_and_listens_is_not_let_go() {
     assert!(heard.contains("event: snapshot") && heard.contains("event: change"), "{heard}");
 }
 
+/// What a stream has told when these words have come.
+async fn told(line: &mut TcpStream, words: &str) -> String {
+    let mut heard = String::new();
+    while !heard.contains(words) {
+        let mut some = vec![0; 65536];
+        let read = timeout(PATIENCE, line.read(&mut some)).await.expect("told in time").expect("not torn");
+        assert!(read > 0, "let go while listening: {heard}");
+        heard.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
+    heard
+}
+
+/// A body out of its pieces; fails where their sizes are not what they say.
+fn whole(mut pieces: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, rest)) = pieces.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        body.push_str(&rest[..size]);
+        pieces = rest[size..].strip_prefix("\r\n").expect("the end of a piece");
+    }
+    assert_eq!(pieces, "", "nothing is between the pieces");
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_a_sale_is_told_in_pieces_or_as_it_is_and_is_done_with_when_they_go() {
+    let holdfast = Holdfast::start().await;
+    let node = holdfast.second_node().await;
+    let event = holdfast.theatre().await;
+    let live = format!("/v1/events/{event}/live");
+    let ada = holdfast.customer().await;
+    let open = async || {
+        let metrics = Client::new(&node.url, None).get_text("/metrics").await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("holdfast_connections "));
+        line.expect("they are counted").parse::<i64>().expect("a number")
+    };
+    let call = async || {
+        let address = node.url.strip_prefix("http://").expect("an address");
+        TcpStream::connect(address).await.expect("a connection")
+    };
+    let before = open().await;
+
+    // Of the newest HTTP that we speak, with another request in the same breath, which nobody answers in the middle of it.
+    let mut new = call().await;
+    new.write_all(&[head("GET", &live, ""), head("GET", "/healthz", "")].concat()).await.expect("written");
+    // Of the oldest, which takes a body as it comes.
+    let mut old = call().await;
+    old.write_all(format!("GET {live} HTTP/1.0\r\n\r\n").as_bytes()).await.expect("written");
+    let first = [told(&mut new, "}\n\n\r\n").await, told(&mut old, "}\n\n").await];
+    ada.holds_seats(event, &["stalls-A-1"]).await.expect(201);
+    let then = [told(&mut new, "}\n\n\r\n").await, told(&mut old, "}\n\n").await];
+
+    let (in_pieces, body) = first[0].split_once("\r\n\r\n").expect("a head");
+    assert!(in_pieces.contains("transfer-encoding: chunked"), "{in_pieces}");
+    let (as_it_is, plain) = first[1].split_once("\r\n\r\n").expect("a head");
+    assert!(as_it_is.starts_with("HTTP/1.0 200") && !as_it_is.contains("chunked"), "{as_it_is}");
+    assert_eq!(whole(body), plain, "both are told the same");
+    assert!(plain.starts_with("retry: ") && plain.contains("event: snapshot"), "{plain}");
+    assert_eq!(whole(&then[0]), then[1]);
+    assert!(then[1].starts_with("event: change") && then[1].contains("stalls-A-1"), "{then:?}");
+
+    // Whoever wants to know no more than whether there is a stream can go on asking.
+    let mut curious = call().await;
+    curious.write_all(&head("HEAD", &live, "")).await.expect("written");
+    assert_eq!(status(&mut curious).await, 200);
+    curious.write_all(&head("GET", "/healthz", "")).await.expect("written");
+    assert_eq!(status(&mut curious).await, 200);
+
+    let mut fleeting = call().await;
+    fleeting.write_all(&head("GET", &live, "")).await.expect("written");
+    told(&mut fleeting, "event: snapshot").await;
+    drop((fleeting, curious, old));
+    eventually("nothing is kept for who has gone", async || (open().await <= before + 1).then_some(())).await;
+
+    // A node that goes ends its streams as bodies end.
+    let closed = tokio::spawn(node.close());
+    let end = until_the_end(&mut new).await;
+    assert!(end.ends_with("0\r\n\r\n"), "{end:?}");
+    closed.await.expect("it has gone");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_without_end_is_refused_when_it_is_too_large_or_too_late() {
     let holdfast = Holdfast::start().await;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::availability;
+use super::pieces::in_a_piece;
 use crate::catalog::Chart;
 use crate::ids::{EventId, Ordinal};
 use crate::lanes;
@@ -68,6 +69,7 @@ pub struct Criers {
 struct Message {
     /// Up to where it tells; nothing of a message that only says that we are here.
     version: Option<Version>,
+    /// A piece of a body: see [`super::pieces`].
     bytes: Bytes,
 }
 
@@ -192,7 +194,8 @@ async fn cry(criers: Criers, place: Place, chart: Arc<Chart>, mut follower: Foll
             () = criers.closing.cancelled() => break,
             first = follower.next() => first,
             _ = here.tick() => {
-                criers.tell(place, Message { version: None, bytes: Bytes::from_static(HERE.as_bytes()) }).await;
+                let here = in_a_piece(&[HERE.as_bytes()]).into();
+                criers.tell(place, Message { version: None, bytes: here }).await;
                 if criers.is_needless(place) {
                     return;
                 }
@@ -226,7 +229,7 @@ async fn burst(follower: &mut Follower, first: &Change, gather: Duration) -> Vec
 }
 
 impl Listener {
-    /// What to tell next. Ends with the node.
+    /// What to tell next, as a piece of a body. Ends with the node.
     pub async fn next(&mut self) -> Option<Bytes> {
         if let Some(bytes) = self.opening.pop() {
             return Some(bytes);
@@ -237,14 +240,21 @@ impl Listener {
                 Ok(message) => return Some(message.bytes),
                 Err(RecvError::Closed) => return None,
                 Err(RecvError::Lagged(_)) => {
-                    // Without a picture there is nothing to tell; its return is a snapshot for everybody.
-                    if let Ok(view) = self.pictures.view(self.event).await {
-                        self.knows = view.version;
-                        return Some(snapshot(&self.chart, &view).await);
+                    // In a box: ten thousand who are told in time have no room for what one needs who is not.
+                    if let Some(everything) = Box::pin(self.everything()).await {
+                        return Some(everything);
                     }
                 }
             }
         }
+    }
+
+    /// What is, for whoever has missed how it came about. Without a picture there is nothing to tell; its return is a
+    /// snapshot for everybody.
+    async fn everything(&mut self) -> Option<Bytes> {
+        let view = self.pictures.view(self.event).await.ok()?;
+        self.knows = view.version;
+        Some(snapshot(&self.chart, &view).await)
     }
 }
 
@@ -306,11 +316,11 @@ async fn snapshot(chart: &Arc<Chart>, view: &Arc<View>) -> Bytes {
     view.print(Print::Message, Coding::Plain, draw).await
 }
 
-/// One message as the HTML standard has it. `data` is JSON, which we write without line breaks.
+/// One message as the HTML standard has it, in a piece of its own. `data` is JSON, which we write without line breaks.
 fn message(kind: &str, version: Version, data: &[u8]) -> Vec<u8> {
     let mut head = String::new();
     write!(head, "event: {kind}\nid: {version}\ndata: ").expect("writing to a String cannot fail");
-    [head.as_bytes(), data, b"\n\n"].concat()
+    in_a_piece(&[head.as_bytes(), data, b"\n\n"])
 }
 
 #[cfg(test)]
@@ -356,6 +366,6 @@ mod tests {
     #[test]
     fn a_message_is_one_block_of_lines() {
         let words = message("change", version(1, 2), b"{}");
-        assert_eq!(String::from_utf8(words).unwrap(), "event: change\nid: 1-1-2\ndata: {}\n\n");
+        assert_eq!(String::from_utf8(words).unwrap(), "23\r\nevent: change\nid: 1-1-2\ndata: {}\n\n\r\n");
     }
 }

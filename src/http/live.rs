@@ -4,9 +4,10 @@
 
 use std::convert::Infallible;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, Version as Http, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
 use serde::Deserialize;
@@ -18,7 +19,9 @@ use super::AppState;
 use super::crier::{Changes, Listener};
 use super::errors::of_seats;
 use super::extract::{Path, Query};
+use super::pieces::{LAST, in_a_piece, out_of_its_piece};
 use super::problem::Problem;
+use crate::connections::{Handover, Wire};
 use crate::ids::EventId;
 use crate::seats::Version;
 
@@ -56,6 +59,8 @@ async fn live(
     State(app): State<AppState>,
     Path(event): Path<EventId>,
     Query(resume): Query<Resume>,
+    handover: Option<Extension<Handover>>,
+    http: Http,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let chart = app.catalog.chart(event).await?;
@@ -66,13 +71,36 @@ async fn live(
     let listener = listener.map_err(|error| of_seats(error, &chart))?;
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), UNBUFFERED];
-    Ok((headers, Body::from_stream(messages(listener))).into_response())
+    let body = match handover {
+        Some(Extension(handover)) if http == Http::HTTP_11 => handover.body(|wire| tell(listener, wire)),
+        _ => Body::from_stream(messages(listener)),
+    };
+    Ok((headers, body).into_response())
 }
 
-/// Nothing is read ahead for a reader: one that is slow falls behind in the crier's own bounded buffer and is then told
-/// everything anew.
+/// Tells somebody, as long as they are there and the node is. Nothing is read ahead for a reader: one that is slow falls
+/// behind in the crier's own bounded buffer and is then told everything anew.
+async fn tell(mut listener: Listener, mut wire: Wire) {
+    let mut next = Some(Bytes::from(in_a_piece(&[WELCOME.as_bytes()])));
+    while let Some(piece) = next {
+        if wire.say(&piece).await.is_err() {
+            return;
+        }
+        next = tokio::select! {
+            next = listener.next() => next,
+            () = wire.gone() => return,
+        };
+    }
+    if wire.say(LAST).await.is_ok() {
+        wire.close().await;
+    }
+}
+
+/// The same for whoever has no connection to give, or knows no pieces.
 fn messages(listener: Listener) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let welcome = stream::iter([Ok(Bytes::from_static(WELCOME.as_bytes()))]);
-    let told = stream::unfold(listener, async |mut listener| Some((Ok(listener.next().await?), listener)));
+    let told = stream::unfold(listener, async |mut listener| {
+        Some((Ok(out_of_its_piece(&listener.next().await?)), listener))
+    });
     stream::StreamExt::chain(welcome, told)
 }

@@ -34,6 +34,7 @@ mod openapi;
 mod orders;
 mod pages;
 pub mod pagination;
+mod pieces;
 pub mod problem;
 pub mod request_id;
 mod room;

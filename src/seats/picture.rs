@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
@@ -30,6 +31,8 @@ pub struct Pictures {
 struct Album {
     engine: Engine,
     idle: Duration,
+    /// Where pictures are kept: not on the lane of whoever looks first, which has holds to answer.
+    runtime: Handle,
     events: Mutex<HashMap<EventId, Page>>,
 }
 
@@ -52,9 +55,13 @@ impl Pictures {
     }
 
     /// The same with another time after which an event that nobody looks at is dropped.
+    ///
+    /// # Panics
+    /// Outside of a runtime, in which the pictures are to be kept.
     #[must_use]
     pub fn with_idle(engine: Engine, idle: Duration) -> Self {
-        Self { album: Arc::new(Album { engine, idle, events: Mutex::default() }) }
+        let runtime = Handle::current();
+        Self { album: Arc::new(Album { engine, idle, runtime, events: Mutex::default() }) }
     }
 
     /// How many events this node watches.
@@ -116,7 +123,7 @@ impl Pictures {
         let mut events = self.album.events.lock().unwrap_or_else(PoisonError::into_inner);
         let page = events.entry(event).or_insert_with(|| {
             let watched = Arc::new(Watched::new(event));
-            let keeper = tokio::spawn(keep(Arc::downgrade(&self.album), watched.clone()));
+            let keeper = self.album.runtime.spawn(keep(Arc::downgrade(&self.album), watched.clone()));
             Page { watched, _keeper: AbortOnDropHandle::new(keeper) }
         });
         page.watched.clone()

@@ -3,6 +3,7 @@
 //! Nothing connects before the first command, so a Redis that is away is an outage and not a failed start.
 //! A command that times out may still run later: callers ask again with something that makes it safe.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -31,7 +32,8 @@ const BLOCKED_ANSWER: Duration = Duration::from_millis(2500);
 #[derive(Clone)]
 pub struct Redis {
     wire: Wire,
-    plan: Plan,
+    // Every call takes a clone of its own, and only needs the wire.
+    plan: Arc<Plan>,
 }
 
 /// A connection of one's own, for a command that waits in Redis, such as `XREAD BLOCK`, which would hold
@@ -49,11 +51,10 @@ enum Wire {
 }
 
 /// What an address means, kept to open connections of one's own.
-#[derive(Clone)]
 enum Plan {
-    Single(Box<Client>),
+    Single(Client),
     Sentinel(Sentinel),
-    Cluster(Box<redis::cluster::ClusterClient>),
+    Cluster(redis::cluster::ClusterClient),
 }
 
 impl Redis {
@@ -79,12 +80,12 @@ impl Redis {
     fn single(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
         let wire = Wire::Single(Single::new(client.clone())?);
-        Ok(Self { wire, plan: Plan::Single(Box::new(client)) })
+        Ok(Self { wire, plan: Arc::new(Plan::Single(client)) })
     }
 
     fn sentinel(rest: &str, tls: bool) -> Result<Self, RedisError> {
         let sentinel = Sentinel::parse(rest, tls)?;
-        Ok(Self { wire: Wire::Sentinel(sentinel.clone()), plan: Plan::Sentinel(sentinel) })
+        Ok(Self { wire: Wire::Sentinel(sentinel.clone()), plan: Arc::new(Plan::Sentinel(sentinel)) })
     }
 
     fn cluster(rest: &str, scheme: &str) -> Result<Self, RedisError> {
@@ -103,7 +104,7 @@ impl Redis {
             .max_retry_wait(200)
             .build()?;
         let wire = client.get_pending_async_connection_with_config(ClusterConfig::new());
-        Ok(Self { wire: Wire::Cluster(wire), plan: Plan::Cluster(Box::new(client)) })
+        Ok(Self { wire: Wire::Cluster(wire), plan: Arc::new(Plan::Cluster(client)) })
     }
 
     /// Opens a connection of one's own for commands that wait up to [`LONGEST_BLOCK`].
@@ -112,7 +113,7 @@ impl Redis {
     /// When Redis cannot be reached.
     pub async fn dedicated(&self) -> Result<Blocking, RedisError> {
         let opened = async {
-            match &self.plan {
+            match &*self.plan {
                 Plan::Single(client) => Self::node(client).await,
                 Plan::Sentinel(sentinel) => Self::node(&sentinel.master().await?).await,
                 Plan::Cluster(client) => {
@@ -159,7 +160,7 @@ impl Redis {
         info.arg("server");
         let pages = match self.read(&info).await {
             // One of its nodes is away. Who is master of what, the others know; it changes when a replica takes over.
-            Err(_) if matches!(self.plan, Plan::Cluster(_)) => {
+            Err(_) if matches!(*self.plan, Plan::Cluster(_)) => {
                 let nodes: String = self.read(redis::cmd("CLUSTER").arg("NODES")).await?;
                 return Ok(masters_in(&nodes));
             }
