@@ -63,8 +63,13 @@ impl Customer {
     }
 
     async fn looks(&mut self, at: usize) {
-        let path = format!("/v1/events/{}/availability", self.scene.events[at].id);
-        self.says("look", "GET", &path, None).await;
+        let scene = Arc::clone(&self.scene);
+        let event = &scene.events[at];
+        let from = scene.history.now();
+        let path = format!("/v1/events/{}/availability", event.id);
+        if let Some(Answer { status: 200, body }) = self.says("look", "GET", &path, None).await {
+            scene.was_shown(event, &body, from);
+        }
     }
 
     async fn wants_seats(&mut self, at: usize) {
@@ -115,7 +120,10 @@ impl Customer {
                 }
                 None
             }
-            Some(_) => None,
+            Some(refused) => {
+                scene.was_refused(event, &refused, from);
+                None
+            }
         }
     }
 
