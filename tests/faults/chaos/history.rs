@@ -70,6 +70,11 @@ impl History {
         self.with(|inner| inner.losses.0.push((from, to)));
     }
 
+    /// Something that makes no sense by itself.
+    pub fn complains(&self, what: String) {
+        self.with(|inner| inner.complaints.push(what));
+    }
+
     /// Seats were granted to somebody, for so long from some moment since `from`.
     pub fn held(&self, event: &str, hold: &str, seats: &[String], from: At, left: Duration) {
         let (to, until) = (self.now(), from + At::try_from(left.as_millis()).unwrap_or(NEVER));
@@ -109,12 +114,11 @@ impl History {
         let to = self.now();
         self.with(|inner| {
             for seat in seats {
-                match inner.recent(from) {
-                    Some(from) => inner.deed(event, seat, from, to, What::SeenGone),
-                    None => {
-                        let first = inner.gone.entry((event.to_owned(), seat.clone())).or_insert(to);
-                        *first = to.min(*first);
-                    }
+                if let Some(from) = inner.recent(from) {
+                    inner.deed(event, seat, from, to, What::SeenGone);
+                } else {
+                    let first = inner.gone.entry((event.to_owned(), seat.clone())).or_insert(to);
+                    *first = to.min(*first);
                 }
             }
         });
