@@ -22,7 +22,41 @@ async fn each_broken_promise_is_counted() {
 
     let (offered, behind) = (id(&offered).to_owned(), id(&behind).to_owned());
     let (paid, unpaid) = (id(&order).to_owned(), id(&open).to_owned());
-    let harms = [
+    let harms: Vec<_> = harms_to_orders(&paid, &unpaid)
+        .into_iter()
+        .chain(harms_around_them(&paid, &offered, &behind))
+        .collect();
+    let asked = holdfast::workers::audit::run(holdfast.app()).await.expect("the audit runs").findings;
+    for finding in &asked {
+        assert!(
+            ELSEWHERE.contains(&finding.name)
+                || harms.iter().any(|(invariant, _)| *invariant == finding.name),
+            "{} is asked, and nothing shows that its answer can be bad",
+            finding.name
+        );
+    }
+    for (invariant, harm) in harms {
+        holdfast
+            .in_a_copy_of_the_database(async |pg| {
+                for statement in harm.split(';') {
+                    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
+                        .execute(&pg)
+                        .await
+                        .expect("the harm is done");
+                }
+                let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
+                let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
+                assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
+            })
+            .await;
+    }
+}
+
+type Harm = (&'static str, String);
+
+/// Each with the invariant that has to notice it.
+fn harms_to_orders(paid: &str, unpaid: &str) -> Vec<Harm> {
+    vec![
         (
             "seat_sold_once",
             format!(
@@ -76,6 +110,12 @@ async fn each_broken_promise_is_counted() {
             ),
         ),
         ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
+    ]
+}
+
+/// To those who wait, to what is owed, and to who is told.
+fn harms_around_them(paid: &str, offered: &str, behind: &str) -> Vec<Harm> {
+    vec![
         ("others_are_told", owed_to("(select organiser_id from events limit 1)")),
         ("told_to_whom_it_concerns", owed_to(&format!("(select account_id from orders where id = '{paid}')"))),
         (
@@ -107,31 +147,7 @@ async fn each_broken_promise_is_counted() {
                    due_at = now() + interval '1 day' where subject = '{paid}'"
             ),
         ),
-    ];
-    let asked = holdfast::workers::audit::run(holdfast.app()).await.expect("the audit runs").findings;
-    for finding in &asked {
-        assert!(
-            ELSEWHERE.contains(&finding.name)
-                || harms.iter().any(|(invariant, _)| *invariant == finding.name),
-            "{} is asked, and nothing shows that its answer can be bad",
-            finding.name
-        );
-    }
-    for (invariant, harm) in harms {
-        holdfast
-            .in_a_copy_of_the_database(async |pg| {
-                for statement in harm.split(';') {
-                    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
-                        .execute(&pg)
-                        .await
-                        .expect("the harm is done");
-                }
-                let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
-                let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
-                assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
-            })
-            .await;
-    }
+    ]
 }
 
 /// An endpoint of this account that has been owed something since yesterday.
