@@ -166,8 +166,12 @@ impl History {
         self.with(|inner| {
             let mut wrong = std::mem::take(&mut inner.complaints);
             inner.write_down_orders();
-            for ((event, seat), to) in std::mem::take(&mut inner.gone) {
-                inner.deed(&event, &seat, 0, to, What::SeenGone);
+            for (seat, to) in std::mem::take(&mut inner.gone) {
+                let deeds = inner.deeds.entry(seat).or_default();
+                // A seat is shown blocked before Postgres has decided on it, which may refuse.
+                if !deeds.iter().any(|deed| deed.what == What::Blocked && deed.from <= to) {
+                    deeds.push(Deed { from: 0, to, what: What::SeenGone });
+                }
             }
             for ((event, seat), deeds) in &inner.deeds {
                 if let Err(stuck) = explain(deeds.clone(), &inner.losses) {
@@ -321,6 +325,17 @@ mod tests {
         let history = History::new();
         history.seen_gone("event", &seat(), 0);
         assert_eq!(history.verdict().len(), 1);
+    }
+
+    #[test]
+    fn a_block_is_shown_before_postgres_refuses_it() {
+        let history = History::new();
+        let order = serde_json::json!({ "id": "order", "event_id": "event", "hold_id": "hold", "amount": 4800,
+            "status": "awaiting_payment", "seats": [{ "id": "stalls-1-1" }] });
+        history.order_seen(&order, 0, 0);
+        history.blocked("event", &seat()[0], 0, NEVER, true);
+        history.seen_gone("event", &seat(), 0);
+        assert_eq!(history.verdict(), Vec::<String>::new());
     }
 
     #[test]
