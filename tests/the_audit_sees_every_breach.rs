@@ -3,6 +3,9 @@
 use crate::support::Holdfast;
 use crate::support::journeys::id;
 
+/// What no rows can break: `migrations_are_safe_beside_nodes` takes constraints away, and the picture is spoiled below.
+const ELSEWHERE: [&str; 2] = ["guards_stand", "picture_is_true"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_broken_promise_is_counted() {
     let holdfast = Holdfast::start().await;
@@ -19,7 +22,58 @@ async fn each_broken_promise_is_counted() {
 
     let (offered, behind) = (id(&offered).to_owned(), id(&behind).to_owned());
     let (paid, unpaid) = (id(&order).to_owned(), id(&open).to_owned());
-    for (invariant, harm) in [
+    let harms: Vec<_> = harms_to_orders(&paid, &unpaid)
+        .into_iter()
+        .chain(harms_around_them(&paid, &offered, &behind))
+        .collect();
+    let asked = holdfast::workers::audit::run(holdfast.app()).await.expect("the audit runs").findings;
+    for finding in &asked {
+        assert!(
+            ELSEWHERE.contains(&finding.name)
+                || harms.iter().any(|(invariant, _)| *invariant == finding.name),
+            "{} is asked, and nothing shows that its answer can be bad",
+            finding.name
+        );
+    }
+    for (invariant, harm) in harms {
+        holdfast
+            .in_a_copy_of_the_database(async |pg| {
+                for statement in harm.split(';') {
+                    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
+                        .execute(&pg)
+                        .await
+                        .expect("the harm is done");
+                }
+                let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
+                let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
+                assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
+            })
+            .await;
+    }
+}
+
+type Harm = (&'static str, String);
+
+/// Each with the invariant that has to notice it.
+fn harms_to_orders(paid: &str, unpaid: &str) -> Vec<Harm> {
+    vec![
+        (
+            "seat_sold_once",
+            format!(
+                "update orders set state = 'confirmed' where id = '{unpaid}';
+                 update order_seats set ordinal = (select min(ordinal) from order_seats where order_id = '{paid}')
+                  where order_id = '{unpaid}'
+                    and ordinal = (select min(ordinal) from order_seats where order_id = '{unpaid}')"
+            ),
+        ),
+        (
+            "seat_sold_once",
+            format!(
+                "drop index tickets_one_valid_per_seat;
+                 update tickets set ordinal = (select min(ordinal) from tickets where order_id = '{paid}')
+                  where order_id = '{paid}'"
+            ),
+        ),
         ("all_seats_or_none", format!("delete from tickets where order_id = '{paid}'")),
         ("all_seats_or_none", format!("delete from seat_claims where order_id = '{paid}'")),
         ("open_orders_keep_their_seats", format!("delete from seat_claims where order_id = '{unpaid}'")),
@@ -37,6 +91,14 @@ async fn each_broken_promise_is_counted() {
         ("priced_as_shown", format!("update order_seats set price = price + 1 where order_id = '{paid}'")),
         ("claims_have_a_living_order", format!("update orders set state = 'refunded' where id = '{paid}'")),
         ("captured_money_has_a_home", format!("update orders set state = 'cancelled' where id = '{paid}'")),
+        (
+            "captured_money_has_a_home",
+            format!(
+                "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause, state)
+                 select gen_random_uuid(), event_id, order_id, payment_intent, captured, currency, 'all of it', 'succeeded'
+                   from payments where order_id = '{paid}'"
+            ),
+        ),
         ("no_open_door_on_a_closed_order", format!("update orders set state = 'expired' where id = '{unpaid}'")),
         ("moves_are_logged", format!("delete from order_log where order_id = '{paid}' and step = 2")),
         (
@@ -48,6 +110,12 @@ async fn each_broken_promise_is_counted() {
             ),
         ),
         ("open_orders_move_on", format!("update orders set pay_by = now() - interval '1 day' where id = '{unpaid}'")),
+    ]
+}
+
+/// To those who wait, to what is owed, and to who is told.
+fn harms_around_them(paid: &str, offered: &str, behind: &str) -> Vec<Harm> {
+    vec![
         ("others_are_told", owed_to("(select organiser_id from events limit 1)")),
         ("told_to_whom_it_concerns", owed_to(&format!("(select account_id from orders where id = '{paid}')"))),
         (
@@ -79,17 +147,7 @@ async fn each_broken_promise_is_counted() {
                    due_at = now() + interval '1 day' where subject = '{paid}'"
             ),
         ),
-    ] {
-        holdfast.in_a_copy_of_the_database(async |pg| {
-            for statement in harm.split(';') {
-                sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pg).await.expect("the harm is done");
-            }
-            let findings = holdfast::workers::audit::ask_postgres(&pg).await.expect("the audit runs");
-            let finding = findings.iter().find(|finding| finding.name == invariant).expect("it is asked");
-            assert!(finding.breaches > 0, "{invariant} did not notice: {harm}");
-        })
-        .await;
-    }
+    ]
 }
 
 /// An endpoint of this account that has been owed something since yesterday.

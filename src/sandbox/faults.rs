@@ -1,5 +1,7 @@
 //! Switches: how the sandbox misbehaves on demand. All off means a Stripe on a good day.
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
 use super::objects::Outcome;
@@ -28,6 +30,9 @@ pub struct Faults {
     pub calls_per_second: Option<u32>,
     /// Stripe refuses amounts below about half a dollar; off unless set, in minor units of any currency.
     pub minimum_amount: Option<i64>,
+    /// What chance decides is drawn from this, and each draw leaves the next here; without it, from the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -43,13 +48,6 @@ pub struct WebhookFaults {
     pub hold: bool,
     /// Milliseconds before the first attempt.
     pub delay_ms: u64,
-}
-
-impl WebhookFaults {
-    pub(super) fn wait_ms(&self) -> i64 {
-        let shuffled = if self.shuffle { rand::random_range(0..SHUFFLE_MS) } else { 0 };
-        i64::try_from(self.delay_ms.min(LONGEST_MS) + shuffled).unwrap_or_default()
-    }
 }
 
 /// How new refunds go.
@@ -157,6 +155,20 @@ impl CallFault {
 }
 
 impl Faults {
+    /// For one decision.
+    pub(super) fn dice(&mut self) -> StdRng {
+        let Some(seed) = self.seed else { return StdRng::from_rng(&mut rand::rng()) };
+        let mut dice = StdRng::seed_from_u64(seed);
+        self.seed = Some(dice.random());
+        dice
+    }
+
+    /// Milliseconds before a new event is told.
+    pub(super) fn wait_ms(&mut self) -> i64 {
+        let shuffled = if self.webhooks.shuffle { self.dice().random_range(0..SHUFFLE_MS) } else { 0 };
+        i64::try_from(self.webhooks.delay_ms.min(LONGEST_MS) + shuffled).unwrap_or_default()
+    }
+
     pub(super) fn delay_ms(&self) -> u64 {
         self.delay_ms.min(LONGEST_MS)
     }
@@ -178,10 +190,14 @@ impl Faults {
 
     /// The switch that decides this call, counted down.
     pub(super) fn strike(&mut self, endpoint: Endpoint) -> Option<CallFault> {
+        let applies =
+            |fault: &CallFault| (fault.on == endpoint || fault.on == Endpoint::All) && fault.next != Some(0);
+        if !self.calls.iter().any(applies) {
+            return None;
+        }
+        let mut dice = self.dice();
         let struck = self.calls.iter().position(|fault| {
-            (fault.on == endpoint || fault.on == Endpoint::All)
-                && fault.next != Some(0)
-                && fault.probability.is_none_or(|chance| rand::random_bool(chance.clamp(0.0, 1.0)))
+            applies(fault) && fault.probability.is_none_or(|chance| dice.random_bool(chance.clamp(0.0, 1.0)))
         })?;
         let fault = &mut self.calls[struck];
         let decided = fault.clone();
@@ -206,5 +222,25 @@ impl World {
         }
         window.1 += 1;
         window.1 <= limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_strikes_the_same_calls() {
+        let strikes = |seed| {
+            let half = CallFault {
+                probability: Some(0.5),
+                next: None,
+                ..CallFault::next(1, Endpoint::All, How::Broken)
+            };
+            let mut faults = Faults { calls: vec![half], seed: Some(seed), ..Faults::default() };
+            (0..64).map(|_| faults.strike(Endpoint::Create).is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(strikes(7), strikes(7));
+        assert_ne!(strikes(7), strikes(8));
     }
 }

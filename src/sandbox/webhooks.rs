@@ -150,7 +150,7 @@ impl World {
         match order {
             ReleaseOrder::AsMade => {}
             ReleaseOrder::Reversed => held.reverse(),
-            ReleaseOrder::Shuffled => held.shuffle(&mut rand::rng()),
+            ReleaseOrder::Shuffled => held.shuffle(&mut self.faults.dice()),
         }
         let now = now_ms();
         // A millisecond apart keeps the order in which they leave; in which they arrive, nobody promises.

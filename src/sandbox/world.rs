@@ -152,6 +152,7 @@ impl World {
         let id = fresh("evt");
         let event =
             Event { id: id.clone(), kind: kind.to_owned(), created: now(), object, origin: origin.clone() };
+        let due = now_ms() + self.faults.wait_ms();
         let faults = &self.faults.webhooks;
         let delivery = Delivery {
             event: id.clone(),
@@ -161,7 +162,6 @@ impl World {
             duplicates: faults.duplicate,
             last_status: None,
         };
-        let due = now_ms() + faults.wait_ms();
         if faults.hold && !faults.drop {
             self.held.push(id);
         } else if !faults.drop {

@@ -1,33 +1,41 @@
-//! What must be so once everything is mended: safety in the stores, in Stripe's ledger and in what people saw, and
-//! liveness.
+//! What must be so once everything is mended: in the stores, in Stripe's ledger and in what people saw. What is measured
+//! is in `liveness`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::customer::Customer;
-use super::dice::Dice;
-use super::scene::{Event, Scene, left_of, seats_of, text};
+use super::liveness::{Late, Pulse};
+use super::scene::{Scene, text};
 use super::storm::{KEY_SPACE, Storm};
 
 /// How long after everything was mended everything must be at rest: a hold, its payment, its grace, a lease of what a
 /// node that died had begun, and a reconciler's period, on a machine that is busy.
 const REST: Duration = Duration::from_secs(75);
-/// Within this a hold that ran out is gone for everybody. Promised are one second for readers and two for buyers, which
-/// the figures show; on a machine that also does all the rest of this, a late answer is not yet a broken promise.
-const FREED: Duration = Duration::from_secs(8);
-/// Within this a customer who comes after everything was mended is served.
-const SERVED: Duration = Duration::from_secs(20);
 
 impl Storm {
     pub async fn asks_everything(&mut self, scene: &Arc<Scene>, customers: &mut [Customer]) -> Vec<String> {
         let mended = Instant::now();
         let mut wrong = Vec::new();
-        wrong.extend(self.somebody_is_served(scene, mended).await);
-        let (restless, late) = tokio::join!(self.comes_to_rest(mended), self.a_hold_ends_in_time(scene));
-        wrong.extend(restless.into_iter().chain(late));
+        let late = self.somebody_is_served(scene, mended).await.unwrap_or_else(|unserved| {
+            wrong.push(unserved);
+            None
+        });
+        match self.comes_to_rest(mended).await {
+            None => self.tally.took("everything is at rest after the mending", mended.elapsed()),
+            Some(restless) => wrong.push(restless),
+        }
+        let pg = self.house.pg(&self.database);
+        wrong.extend(self.pictures_are_true(scene, &pg).await);
+        // What was not mended would be complained of by everything that follows.
+        if wrong.is_empty() {
+            wrong.extend(self.everything_is_in_time(scene, late.as_ref()).await);
+            wrong.extend(self.comes_to_rest(Instant::now()).await);
+        }
         for customer in &mut *customers {
             wrong.extend(self.everything_ended(scene, customer).await);
         }
@@ -42,121 +50,32 @@ impl Storm {
             let said = [audit.stdout, audit.stderr].concat();
             wrong.push(format!("the audit:\n{}", String::from_utf8_lossy(&said)));
         }
-        let pg = self.house.pg(&self.database);
         wrong.extend(self.house.homeless_money(&pg).await);
-        wrong.extend(self.pictures_are_true(scene, &pg).await);
+        wrong.extend(self.money_waits_for_nobody(scene, &pg).await);
+        wrong.extend(self.nodes_count_no_breach().await);
+        wrong.extend(self.mistakes());
+        self.looks_after_nodes();
         pg.close().await;
         wrong
     }
 
-    /// Liveness: whoever comes now gets a seat that is free, and it is confirmed.
-    async fn somebody_is_served(&self, scene: &Scene, mended: Instant) -> Option<String> {
-        let pg = self.house.pg(&self.database);
-        let late = self.house.customer(&pg).await;
-        pg.close().await;
-        let event = scene.events.last().expect("events");
-        let path = format!("/v1/events/{}/holds", event.id);
-        let mut last = Value::Null;
-        while mended.elapsed() < SERVED {
-            let from = scene.history.now();
-            let answer = late.insists("POST", &path, json!({ "best": { "quantity": 1 } })).await;
-            last = answer.body.clone();
-            match (answer.status, answer.code()) {
-                (201, _) => {
-                    let left = left_of(&answer.body);
-                    let seats = seats_of(&answer.body);
-                    scene.history.held(&event.id, text(&answer.body, "id"), &seats, from, left);
-                    let order =
-                        late.insists("POST", "/v1/orders", json!({ "hold_id": answer.body["id"] })).await;
-                    if order.status != 201 {
-                        last = order.body;
-                        continue;
-                    }
-                    scene.history.order_seen(&order.body, from, from);
-                    let paid = self.house.pay(&order.body, "pm_card_visa");
-                    let mut customer =
-                        Customer::new(Arc::clone(self.scene()), late.clone(), Dice::of(0, 0, 0));
-                    let status = customer.watches(text(&order.body, "id"), 60).await;
-                    if status.as_deref() == Some("confirmed") {
-                        self.tally.took("a customer is served after the mending", mended.elapsed());
-                        return None;
-                    }
-                    return Some(format!(
-                        "who came after the mending and paid ({paid:?}) was not served: {status:?}"
-                    ));
-                }
-                // Everything is sold: that is service, too.
-                (409, "sold_out") if self.sold_out(event).await => return None,
-                _ => {}
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        Some(format!("nobody is served {SERVED:?} after the mending: {last}"))
-    }
-
-    /// Liveness: a hold that nobody checks out is over for every reader when its time is, and for buyers, too.
-    async fn a_hold_ends_in_time(&self, scene: &Scene) -> Option<String> {
-        let event = scene.events.last().expect("events");
-        let pg = self.house.pg(&self.database);
-        let (idler, next) = (self.house.customer(&pg).await, self.house.customer(&pg).await);
-        let (waited_for,): (bool,) = sqlx::query_as(
-            "select exists (select from waitlist where event_id::text = $1 and state = 'waiting')",
-        )
-        .bind(&event.id)
-        .fetch_one(&pg)
-        .await
-        .expect("Postgres answers");
-        pg.close().await;
-        // What somebody waits for is offered to them and not to whoever comes first.
-        if waited_for {
-            return None;
-        }
-        let path = format!("/v1/events/{}/holds", event.id);
-        let from = scene.history.now();
-        let held = idler.insists("POST", &path, json!({ "best": { "quantity": 1 } })).await;
-        if held.status != 201 {
-            return None;
-        }
-        let (seats, left) = (seats_of(&held.body), left_of(&held.body));
-        scene.history.held(&event.id, text(&held.body, "id"), &seats, from, left);
-        tokio::time::sleep(left).await;
-        let over = Instant::now();
-        loop {
-            let picture = next.insists("GET", &format!("/v1/events/{}/availability", event.id), None).await;
-            if picture.status == 200 && picture.body["taken"][&seats[0]].is_null() {
-                self.tally.took("a hold is gone for readers after its time", over.elapsed());
-                break;
-            }
-            if over.elapsed() > FREED {
-                return Some(format!("a hold is still shown {FREED:?} after its time: {}", picture.body));
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        loop {
-            let from = scene.history.now();
-            let again = next.insists("POST", &path, json!({ "seats": seats })).await;
-            if again.status == 201 {
-                let left = left_of(&again.body);
-                scene.history.held(&event.id, text(&again.body, "id"), &seats, from, left);
-                self.tally.took("its seat is another's after its time", over.elapsed());
-                return None;
-            }
-            if over.elapsed() > FREED {
-                return Some(format!("a seat is not to be had {FREED:?} after its hold: {}", again.body));
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    }
-
-    async fn sold_out(&self, event: &Event) -> bool {
-        let pg = self.house.pg(&self.database);
-        let (claimed,): (i64,) = sqlx::query_as("select count(*) from seat_claims where event_id::text = $1")
-            .bind(&event.id)
-            .fetch_one(&pg)
-            .await
-            .expect("Postgres answers");
-        pg.close().await;
-        usize::try_from(claimed).is_ok_and(|claimed| claimed >= event.seats.len())
+    /// Nothing is wrong any more: now all of it has to go as quickly as is promised.
+    async fn everything_is_in_time(&self, scene: &Scene, late: Option<&Late>) -> Vec<String> {
+        scene.history.calms();
+        let event = &scene.events[0].id;
+        let pulse = Pulse::of(
+            self.nodes.iter().map(|seat| format!("{}/v1/events/{event}", seat.node.url())).collect(),
+        );
+        let done = CancellationToken::new();
+        let measured = async {
+            let mut wrong: Vec<_> = self.a_hold_ends_in_time(scene, &pulse).await.into_iter().collect();
+            wrong.extend(self.who_waits_is_offered(scene, late, &pulse).await);
+            done.cancel();
+            wrong
+        };
+        let (wrong, ()) = tokio::join!(measured, self.looks_at_the_map(scene, &done));
+        self.tally.took("a plain request beside it, at its slowest", pulse.slowest());
+        wrong
     }
 
     /// Liveness: nothing is open, owed or on its way any more.
@@ -183,7 +102,6 @@ impl Storm {
                 .filter(|(what, count)| !(what == "open orders" && *count <= failed))
                 .collect();
             if left.is_empty() {
-                self.tally.took("everything is at rest after the mending", mended.elapsed());
                 pg.close().await;
                 return None;
             }

@@ -63,8 +63,13 @@ impl Customer {
     }
 
     async fn looks(&mut self, at: usize) {
-        let path = format!("/v1/events/{}/availability", self.scene.events[at].id);
-        self.says("look", "GET", &path, None).await;
+        let scene = Arc::clone(&self.scene);
+        let event = &scene.events[at];
+        let from = scene.history.now();
+        let path = format!("/v1/events/{}/availability", event.id);
+        if let Some(Answer { status: 200, body }) = self.says("look", "GET", &path, None).await {
+            scene.was_shown(event, &body, from);
+        }
     }
 
     async fn wants_seats(&mut self, at: usize) {
@@ -98,6 +103,7 @@ impl Customer {
             wish["replaces"] = old["id"].clone();
         }
         let from = scene.history.now();
+        let asked = wish.clone();
         let answer = self.says("hold", "POST", &format!("/v1/events/{}/holds", event.id), Some(wish)).await;
         match answer {
             Some(Answer { status: 201, body }) => {
@@ -105,7 +111,11 @@ impl Customer {
                     let to = scene.history.now();
                     scene.history.let_go(&event.id, text(old, "id"), &seats_of(old), from, to);
                 }
-                scene.history.held(&event.id, text(&body, "id"), &seats_of(&body), from, left_of(&body));
+                let got = seats_of(&body);
+                if !is_all_of(&asked, &got) {
+                    scene.history.complains(format!("{asked} was asked for, and {got:?} is held"));
+                }
+                scene.history.held(&event.id, text(&body, "id"), &got, from, left_of(&body));
                 Some(body)
             }
             // Whether the old hold was given up for one that nobody told of is not known.
@@ -115,7 +125,10 @@ impl Customer {
                 }
                 None
             }
-            Some(_) => None,
+            Some(refused) => {
+                scene.was_refused(event, &refused, from);
+                None
+            }
         }
     }
 
@@ -268,5 +281,30 @@ impl Customer {
                 None => return orders,
             }
         }
+    }
+}
+
+/// A hold has all that was asked for, and nothing else.
+fn is_all_of(asked: &Value, got: &[String]) -> bool {
+    match asked["seats"].as_array() {
+        Some(seats) => {
+            let seats: HashSet<_> = seats.iter().filter_map(Value::as_str).collect();
+            seats == got.iter().map(String::as_str).collect()
+        }
+        None => asked["best"]["quantity"].as_u64() == u64::try_from(got.len()).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_of_some_is_no_hold_of_all() {
+        let got = ["a-1", "a-2"].map(str::to_owned);
+        assert!(is_all_of(&json!({ "seats": ["a-2", "a-1"] }), &got));
+        assert!(!is_all_of(&json!({ "seats": ["a-2", "a-1", "a-3"] }), &got));
+        assert!(is_all_of(&json!({ "best": { "quantity": 2 } }), &got));
+        assert!(!is_all_of(&json!({ "best": { "quantity": 3 } }), &got));
     }
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::register::{At, Deed, Losses, NEVER, What, explain};
 
+/// A map that is shown when all is calm is not older than this: twice what is promised, and a second.
+pub const STALE: At = 5000;
+
 /// The moments between which an order did something, as its customer saw it.
 #[derive(Debug, Clone, Default)]
 struct OrderSeen {
@@ -42,6 +45,10 @@ struct Inner {
     /// What makes no sense by itself.
     complaints: Vec<String>,
     losses: Losses,
+    /// Since when no trouble keeps the map from following what is decided.
+    calm_since: Option<At>,
+    /// When a seat was first told to be sold or blocked, by event and seat.
+    gone: HashMap<(String, String), At>,
 }
 
 impl History {
@@ -61,6 +68,11 @@ impl History {
     /// Redis may have lost what it was told between these moments.
     pub fn lost(&self, from: At, to: At) {
         self.with(|inner| inner.losses.0.push((from, to)));
+    }
+
+    /// Something that makes no sense by itself.
+    pub fn complains(&self, what: String) {
+        self.with(|inner| inner.complaints.push(what));
     }
 
     /// Seats were granted to somebody, for so long from some moment since `from`.
@@ -89,6 +101,48 @@ impl History {
         self.with(|inner| inner.deed(event, seat, from, to, what));
     }
 
+    /// Everything is mended, at rest, and shown as it is.
+    pub fn calms(&self) -> At {
+        let now = self.now();
+        self.with(|inner| inner.calm_since = Some(now));
+        now
+    }
+
+    /// Somebody who asked at `from` was told that these are sold or blocked. While there is trouble that may be old news,
+    /// however old; it was so once all the same.
+    pub fn seen_gone(&self, event: &str, seats: &[String], from: At) {
+        let to = self.now();
+        self.with(|inner| {
+            for seat in seats {
+                if let Some(from) = inner.recent(from) {
+                    inner.deed(event, seat, from, to, What::SeenGone);
+                } else {
+                    let first = inner.gone.entry((event.to_owned(), seat.clone())).or_insert(to);
+                    *first = to.min(*first);
+                }
+            }
+        });
+    }
+
+    /// Somebody who asked at `from` was shown these free: of that, old news says nothing.
+    pub fn seen_free(&self, event: &str, seats: &[String], from: At) {
+        let to = self.now();
+        self.with(|inner| {
+            let Some(from) = inner.recent(from) else { return };
+            for seat in seats {
+                inner.deed(event, seat, from, to, What::SeenFree);
+            }
+        });
+    }
+
+    /// How many looks have to fit between what was done, which changes nothing that is done.
+    pub fn looks(&self) -> usize {
+        self.with(|inner| {
+            let looks = |deed: &&Deed| matches!(deed.what, What::SeenGone | What::SeenFree);
+            inner.gone.len() + inner.deeds.values().flatten().filter(looks).count()
+        })
+    }
+
     /// An order as its customer saw it, asked for at `from`. `asked` is when its checkout began.
     pub fn order_seen(&self, order: &serde_json::Value, asked: At, from: At) {
         let text = |name: &str| order[name].as_str().unwrap_or_default().to_owned();
@@ -112,6 +166,13 @@ impl History {
         self.with(|inner| {
             let mut wrong = std::mem::take(&mut inner.complaints);
             inner.write_down_orders();
+            for (seat, to) in std::mem::take(&mut inner.gone) {
+                let deeds = inner.deeds.entry(seat).or_default();
+                // A seat is shown blocked before Postgres has decided on it, which may refuse.
+                if !deeds.iter().any(|deed| deed.what == What::Blocked && deed.from <= to) {
+                    deeds.push(Deed { from: 0, to, what: What::SeenGone });
+                }
+            }
             for ((event, seat), deeds) in &inner.deeds {
                 if let Err(stuck) = explain(deeds.clone(), &inner.losses) {
                     let all: Vec<_> = deeds.iter().map(|deed| format!("{deed:?}")).collect();
@@ -125,9 +186,9 @@ impl History {
         })
     }
 
-    /// How many deeds were placed on how many seats.
-    pub fn size(&self) -> (usize, usize) {
-        self.with(|inner| (inner.deeds.values().map(Vec::len).sum(), inner.deeds.len()))
+    /// How many deeds were placed, looks among them.
+    pub fn size(&self) -> usize {
+        self.with(|inner| inner.deeds.values().map(Vec::len).sum())
     }
 
     /// Orders that were last seen open: whoever has seen them must see them end.
@@ -150,6 +211,12 @@ fn number(numbers: &mut HashMap<String, u32>, name: &str) -> u32 {
 impl Inner {
     fn deed(&mut self, event: &str, seat: &str, from: At, to: At, what: What) {
         self.deeds.entry((event.to_owned(), seat.to_owned())).or_default().push(Deed { from, to, what });
+    }
+
+    /// The earliest moment that an answer may speak of which was asked for at `from`, if there is one.
+    fn recent(&self, from: At) -> Option<At> {
+        let earliest = from.checked_sub(STALE)?;
+        (self.calm_since? <= earliest).then_some(earliest)
     }
 
     #[expect(clippy::too_many_arguments, reason = "an order as it was seen, taken apart")]
@@ -212,13 +279,20 @@ impl Inner {
         let orders = std::mem::take(&mut self.orders);
         for (order, (key, seen)) in (0..).zip(&orders) {
             let event = key.split(' ').next().unwrap_or_default().to_owned();
+            let hold = number(&mut self.holds, &seen.hold);
+            let paid_unseen = seen.confirmed.is_none()
+                && matches!(seen.status.as_str(), "cancelled" | "refunding" | "refunded");
             for seat in &seen.seats {
-                self.deed(&event, seat, seen.asked, seen.known, What::Claimed { order });
+                self.deed(&event, seat, seen.asked, seen.known, What::Claimed { order, hold });
                 for &(from, to) in &seen.lapses {
                     self.deed(&event, seat, from.max(seen.asked), to, What::Left { order });
                 }
                 if let Some((from, to)) = seen.confirmed {
-                    self.deed(&event, seat, from.max(seen.asked), to, What::Sold { order });
+                    self.deed(&event, seat, from.max(seen.asked), to, What::Sold { order, hold });
+                }
+                // It may have had its seats for good between two looks.
+                if paid_unseen {
+                    self.deed(&event, seat, seen.asked, NEVER, What::Sold { order, hold });
                 }
                 if let Some((from, to)) = seen.over {
                     self.deed(&event, seat, from.max(seen.asked), to, What::Left { order });
@@ -226,5 +300,51 @@ impl Inner {
             }
         }
         self.orders = orders;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat() -> Vec<String> {
+        vec!["stalls-1-1".to_owned()]
+    }
+
+    #[test]
+    fn a_look_speaks_of_now_only_when_all_is_calm() {
+        let mut inner = Inner::default();
+        assert_eq!(inner.recent(20_000), None, "there is trouble");
+        inner.calm_since = Some(16_000);
+        assert_eq!(inner.recent(20_000), None, "it may be old news of the trouble");
+        assert_eq!(inner.recent(21_000), Some(16_000));
+    }
+
+    #[test]
+    fn what_nobody_ever_bought_is_not_sold_whatever_is_wrong() {
+        let history = History::new();
+        history.seen_gone("event", &seat(), 0);
+        assert_eq!(history.verdict().len(), 1);
+    }
+
+    #[test]
+    fn a_block_is_shown_before_postgres_refuses_it() {
+        let history = History::new();
+        let order = serde_json::json!({ "id": "order", "event_id": "event", "hold_id": "hold", "amount": 4800,
+            "status": "awaiting_payment", "seats": [{ "id": "stalls-1-1" }] });
+        history.order_seen(&order, 0, 0);
+        history.blocked("event", &seat()[0], 0, NEVER, true);
+        history.seen_gone("event", &seat(), 0);
+        assert_eq!(history.verdict(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_order_may_have_been_paid_between_two_looks() {
+        let history = History::new();
+        let order = serde_json::json!({ "id": "order", "event_id": "event", "hold_id": "hold", "amount": 4800,
+            "status": "refunded", "seats": [{ "id": "stalls-1-1" }] });
+        history.order_seen(&order, 0, 0);
+        history.seen_gone("event", &seat(), 0);
+        assert_eq!(history.verdict(), Vec::<String>::new());
     }
 }

@@ -31,14 +31,16 @@ enum Undoing {
 }
 
 impl Storm {
-    /// Does everything in the plan at its time, and undoes each when it has lasted.
+    /// Does everything in the plan at its time or as soon as it can, and undoes each when it has lasted.
     pub async fn makes_trouble(&mut self, plan: &[Planned], began: Instant, ends: Instant) {
         let mut undo: Vec<Undo> = Vec::new();
         let mut next = plan.iter().peekable();
-        while Instant::now() < ends {
+        while Instant::now() < ends || next.peek().is_some() {
+            self.looks_after_nodes();
             let now = Instant::now();
             if let Some(planned) = next.next_if(|planned| began + planned.at <= now) {
                 self.tally.count("trouble", &planned.trouble.name());
+                self.done.push(planned.trouble);
                 let from = self.scene().history.now();
                 let undoing = self.does(planned.trouble, planned.dice.clone(), planned.lasts).await;
                 if planned.trouble.loses_holds(self.topology) {
@@ -83,12 +85,16 @@ impl Storm {
                 };
                 let armed = self.nodes[node].node.settings.clone().with(proof::STOP_AT, stop);
                 self.nodes[node].restart_with(armed);
+                self.nodes[node].may_end = true;
                 Some(Undoing::StartNode(node))
             }
             Trouble::NodeClockIsWrong => {
                 let seconds = dice.one_of(&[-3600, -120, -15, 15, 120, 3600]);
                 let settings = self.nodes[node].node.settings.clone();
+                let may_end = self.nodes[node].may_end;
                 self.nodes[node].restart_with(super::storm::with_wrong_clock(settings, seconds));
+                // If it was to end at a step, it still is.
+                self.nodes[node].may_end = may_end;
                 Some(Undoing::StartNode(node))
             }
             Trouble::WireToPostgres => self.spoil(node, Wire::Postgres, &mut dice),
@@ -133,7 +139,8 @@ impl Storm {
             | Trouble::WebhooksAreLate
             | Trouble::RefundsTakeTime => {
                 let before = self.house.sandbox.controls().faults();
-                self.house.sandbox.controls().set_faults(stripe(trouble, before, &mut dice));
+                let faults = Faults { seed: Some(dice.next()), ..stripe(trouble, before, &mut dice) };
+                self.house.sandbox.controls().set_faults(faults);
                 Some(Undoing::CalmStripe)
             }
             Trouble::WebhooksFindNobody => {
@@ -141,6 +148,16 @@ impl Storm {
                 Some(Undoing::Front)
             }
             _ => self.does_to_redis(trouble, dice, lasts).await,
+        }
+    }
+
+    /// A node ends when it is made to, and never by itself.
+    pub fn looks_after_nodes(&mut self) {
+        for seat in &mut self.nodes {
+            let Some(ended) = seat.node.ended().filter(|_| !seat.may_end) else { continue };
+            let name = &seat.node.name;
+            self.wrong_now.push(format!("{name} ended by itself ({ended}):\n{}", seat.node.last_words()));
+            seat.may_end = true;
         }
     }
 
@@ -235,7 +252,8 @@ impl Storm {
     /// Stripe has a good day again, and tells what it had kept to itself.
     pub fn calm_stripe(&self) {
         let controls = self.house.sandbox.controls();
-        controls.clear_faults();
+        // Who is told last is drawn from the seed, too.
+        controls.set_faults(Faults { seed: controls.faults().seed, ..Faults::default() });
         controls.release(ReleaseOrder::Shuffled);
     }
 

@@ -58,6 +58,12 @@ impl Organiser {
                 self.says(what, "POST", &path, Some(json!({ "seats": [seat], "reason": "a pillar" }))).await;
             let to = match answer {
                 Some(Answer { status: 200, .. }) => scene.history.now(),
+                // Redis is asked before Postgres, and may have shown it blocked for a moment.
+                Some(answer) if !answer.is_passing() && blocked => {
+                    scene.history.blocked(&event.id, &seat, from, NEVER, true);
+                    scene.history.blocked(&event.id, &seat, from, NEVER, false);
+                    return;
+                }
                 Some(answer) if !answer.is_passing() => return,
                 _ => NEVER,
             };

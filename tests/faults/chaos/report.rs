@@ -14,12 +14,14 @@ impl Storm {
             .map(Trouble::name)
             .collect();
         format!(
-            "storm on {} with seed {}: rounds {} to {last} in {:.0} s, {} deeds on seats looked at, {} wrong\n{}  never tried: {}\n",
+            "storm on {} with seed {}: rounds {} to {last} in {:.0} s, {} deeds on seats and {} looks at them \
+             placed in an order, {} wrong\n{}  never tried: {}\n",
             self.topology.name(),
             wanted.seed,
             wanted.round,
             took.as_secs_f64(),
             self.deeds,
+            self.looks,
             self.wrong.len(),
             self.tally,
             if never.is_empty() { "nothing".to_owned() } else { never.join(", ") },
@@ -31,9 +33,8 @@ impl Storm {
             return String::new();
         }
         format!(
-            "  once more: script/chaos --topology {} --seed {} --round {last} --minutes 0\n  logs: {}\n",
-            self.topology.name(),
-            wanted.seed,
+            "  once more: {}\n  logs: {}\n",
+            wanted.once_more(last),
             self.logs_kept(wanted, last).display(),
         )
     }

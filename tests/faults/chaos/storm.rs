@@ -1,9 +1,13 @@
 //! Rounds of trouble on one stand: people come, things go wrong, everything is mended, and all promises are asked.
 
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use holdfast::proof;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -11,11 +15,12 @@ use tokio::task::JoinSet;
 use super::customer::Customer;
 use super::dice::Dice;
 use super::history::History;
+use super::liveness::MOST_SEATS;
 use super::organiser::Organiser;
 use super::register::At;
 use super::scene::{Event, Scene, text};
 use super::tally::Tally;
-use super::trouble::plan;
+use super::trouble::{Trouble, due, plan};
 use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather};
 
 /// What somebody asked for.
@@ -55,6 +60,8 @@ pub struct Seat {
     postgres: Proxy,
     stripe: Proxy,
     redis: Option<Proxy>,
+    /// Whether it was told to end at a step, or its end has been noted.
+    pub may_end: bool,
 }
 
 impl Seat {
@@ -71,6 +78,7 @@ impl Seat {
         self.node.kill();
         self.node.settings = settings;
         self.node.launch();
+        self.may_end = false;
     }
 
     /// It runs as it should, whatever was done to it.
@@ -93,9 +101,16 @@ pub struct Storm {
     /// When holds began to be in danger in this round.
     pub lossy: Vec<At>,
     scene: Option<Arc<Scene>>,
+    /// What was done in this round.
+    pub done: Vec<Trouble>,
+    /// What was not as promised in this round, before anybody asked.
+    pub wrong_now: Vec<String>,
     /// What was not as promised, over all rounds.
     pub wrong: Vec<String>,
     pub deeds: usize,
+    pub looks: usize,
+    /// How far each node's log has been read.
+    pub logs_read: HashMap<String, usize>,
 }
 
 /// What came of it all.
@@ -108,20 +123,42 @@ pub struct Outcome {
 /// Rounds until the time is over; ends with the first in which something was not as promised.
 pub async fn run(wanted: Wanted) -> Outcome {
     let began = Instant::now();
+    println!("storm on {} with seed {}", wanted.topology.name(), wanted.seed);
     let mut storm = Storm::gathers(&wanted).await;
     let mut round = wanted.round;
     loop {
-        storm.round(wanted.seed, round).await;
+        println!("round {round}; once more: {}", wanted.once_more(round));
+        // Whatever gives up on the way is a failure of this round, and leaves what a failure leaves.
+        if let Err(cause) = AssertUnwindSafe(storm.round(wanted.seed, round)).catch_unwind().await {
+            storm.wrong.push(format!("round {round}: somebody gave up: {}", words(&*cause)));
+            storm.scene().over.cancel();
+        }
         if began.elapsed() >= wanted.lasts || !storm.wrong.is_empty() {
             break;
         }
         round += 1;
+    }
+    if storm.wrong.is_empty() {
+        storm.wrong = storm.what_was_left_out(&wanted, round);
     }
     let text = storm.report(&wanted, round, began.elapsed());
     for seat in &mut storm.nodes {
         tokio::task::block_in_place(|| seat.node.stop());
     }
     Outcome { wrong: storm.wrong, text, tally: storm.tally }
+}
+
+impl Wanted {
+    pub fn once_more(&self, round: u64) -> String {
+        let bug = self.bug.as_ref().map_or_else(String::new, |bug| format!(" --bug {bug}"));
+        let (topology, seed) = (self.topology.name(), self.seed);
+        format!("script/chaos --topology {topology} --seed {seed} --round {round} --minutes 0{bug}")
+    }
+}
+
+fn words(cause: &(dyn Any + Send)) -> &str {
+    let owned = cause.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }
 
 impl Storm {
@@ -161,7 +198,7 @@ impl Storm {
             let mut node = house.node(&format!("node-{number}"));
             node.settings = settings.with("LISTEN_ADDR", node.addr);
             node.start().await;
-            nodes.push(Seat { plain: node.settings.clone(), node, postgres, stripe, redis });
+            nodes.push(Seat { plain: node.settings.clone(), node, postgres, stripe, redis, may_end: false });
         }
         let all: Vec<_> = nodes.iter().map(|seat| &seat.node).collect();
         house.is_served_by(&all).await;
@@ -174,8 +211,12 @@ impl Storm {
             tally: Arc::default(),
             lossy: vec![],
             scene: None,
+            done: vec![],
+            wrong_now: vec![],
             wrong: vec![],
             deeds: 0,
+            looks: 0,
+            logs_read: HashMap::new(),
         }
     }
 
@@ -185,8 +226,9 @@ impl Storm {
 
     async fn round(&mut self, seed: u64, round: u64) {
         let plan = plan(self.topology, seed, round, STORM);
-        println!("round {round}: {:?}", plan.iter().map(|one| one.trouble).collect::<Vec<_>>());
+        println!("  {:?}", plan.iter().map(|one| one.trouble).collect::<Vec<_>>());
         self.lossy.clear();
+        self.done.clear();
         let scene = self.sets_the_scene(seed, round).await;
         let mut people = JoinSet::new();
         for number in 0..CUSTOMERS {
@@ -209,8 +251,9 @@ impl Storm {
         let mut customers = people.join_all().await;
         organiser.await.expect("the organiser goes home");
         let verdict = self.asks_everything(&scene, &mut customers).await;
-        self.deeds += scene.history.size().0;
-        for wrong in verdict {
+        self.looks += scene.history.looks();
+        self.deeds += scene.history.size() - scene.history.looks();
+        for wrong in std::mem::take(&mut self.wrong_now).into_iter().chain(verdict) {
             println!("WRONG: {wrong}");
             self.wrong.push(format!("round {round}: {wrong}"));
         }
@@ -226,7 +269,7 @@ impl Storm {
                 .house
                 .event(json!({
                     "title": format!("{title} {round}"), "starts_at": "2031-05-01T19:00:00Z",
-                    "currency": "eur", "orphan_rule": false, "max_per_customer": 12,
+                    "currency": "eur", "orphan_rule": false, "max_per_customer": MOST_SEATS,
                     "categories": [{ "key": "gold", "name": "Stalls", "price": 4800 }],
                     "sections": [{ "key": "stalls", "name": "Stalls", "category": "gold", "rows": rows }],
                     "waitlist": waits,
@@ -237,7 +280,7 @@ impl Storm {
                 .flat_map(|row| (1..=6).map(move |seat| format!("stalls-{}-{seat}", text(row, "name"))))
                 .collect();
             let id = text(&event, "id").to_owned();
-            events.push(Event { id, seats, cancelled: std::sync::Mutex::new(false) });
+            events.push(Event { id, seats, waits, cancelled: std::sync::Mutex::new(false) });
         }
         let scene = Arc::new(Scene {
             house: Arc::clone(&self.house),
@@ -265,9 +308,23 @@ impl Storm {
         }
     }
 
+    /// A long storm that has left out a kind of trouble, or what it was to measure, has shown less than it says.
+    fn what_was_left_out(&self, wanted: &Wanted, last: u64) -> Vec<String> {
+        let due = due(self.topology, wanted.seed, wanted.round, last).into_iter();
+        let mut left_out: Vec<_> = due
+            .filter(|trouble| self.tally.of("trouble", &trouble.name()) == 0)
+            .map(|trouble| format!("{} was never tried", trouble.name()))
+            .collect();
+        if last - wanted.round >= 10 && self.tally.times(super::liveness::GONE) == 0 {
+            left_out.push("no hold was ever seen to end in time".to_owned());
+        }
+        left_out
+    }
+
     /// Everything runs, every wire is fair, everybody is told the truth.
     async fn heals(&mut self, scene: &Scene) {
         let began = Instant::now();
+        self.looks_after_nodes();
         self.database.thaw_primary();
         self.house.front.weather(Weather::FAIR);
         self.calm_stripe();

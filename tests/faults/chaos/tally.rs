@@ -30,6 +30,11 @@ impl Tally {
         self.spans.lock().expect("unbroken").entry(what).or_default().push(span);
     }
 
+    /// How often this was measured.
+    pub fn times(&self, what: &'static str) -> usize {
+        self.spans.lock().expect("unbroken").get(what).map_or(0, Vec::len)
+    }
+
     pub fn of(&self, what: &str, how: &str) -> u64 {
         let counts = self.counts.lock().expect("unbroken");
         counts.get(&(what.to_owned(), how.to_owned())).copied().unwrap_or(0)

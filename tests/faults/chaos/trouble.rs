@@ -142,24 +142,133 @@ pub struct Planned {
     pub dice: Dice,
 }
 
-/// The troubles of one round. Some rounds leave Redis' memory alone: in these, no hold may be lost.
+/// The kinds that a round may draw from. Each is drawn once before any is drawn again.
+#[derive(Debug, Clone)]
+struct Deck {
+    kinds: Vec<Trouble>,
+    left: Vec<Trouble>,
+    drawn: usize,
+    dice: Dice,
+}
+
+impl Deck {
+    fn new(kinds: Vec<Trouble>, dice: Dice) -> Self {
+        Self { kinds, left: vec![], drawn: 0, dice }
+    }
+
+    fn draw(&mut self) -> Trouble {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.kinds);
+        }
+        self.drawn += 1;
+        let at = self.dice.below(self.left.len());
+        self.left.swap_remove(at)
+    }
+
+    /// Whether this one has been drawn from less than the other, each for its size.
+    fn is_behind(&self, other: &Self) -> bool {
+        self.drawn * other.kinds.len() < other.drawn * self.kinds.len()
+    }
+}
+
+/// Two decks: what loses holds, and the rest.
+#[derive(Debug, Clone)]
+struct Decks {
+    harsh: Deck,
+    mild: Deck,
+}
+
+impl Decks {
+    fn of(topology: Topology, seed: u64) -> Self {
+        let (harsh, mild) =
+            Trouble::all(topology).into_iter().partition(|trouble| trouble.loses_holds(topology));
+        Self { harsh: Deck::new(harsh, Dice::of(seed, 0, 5)), mild: Deck::new(mild, Dice::of(seed, 0, 6)) }
+    }
+
+    /// What goes wrong in a round. Some rounds leave Redis' memory alone: in these, no hold may be lost.
+    fn round(&mut self, seed: u64, round: u64) -> Vec<Trouble> {
+        let mut dice = Dice::of(seed, round, 1);
+        let gentle = dice.percent(40);
+        let many = 4 + dice.below(8);
+        let draw = |_| {
+            // Not all at once: whatever loses holds is worst in the middle of something else.
+            let harsh = !gentle && self.harsh.is_behind(&self.mild) && dice.percent(60);
+            if harsh { self.harsh.draw() } else { self.mild.draw() }
+        };
+        (0..many).map(draw).collect()
+    }
+}
+
+/// The troubles of one round: they follow from the seed and the number of the round alone.
 pub fn plan(topology: Topology, seed: u64, round: u64, storm: Duration) -> Vec<Planned> {
-    let mut dice = Dice::of(seed, round, 1);
-    let gentle = dice.percent(40);
-    let all: Vec<_> = Trouble::all(topology)
-        .into_iter()
-        .filter(|trouble| !(gentle && trouble.loses_holds(topology)))
-        .collect();
-    let many = 4 + dice.below(8);
+    let mut decks = Decks::of(topology, seed);
+    for before in 1..round {
+        decks.round(seed, before);
+    }
+    let mut dice = Dice::of(seed, round, 7);
     let span = u64::try_from(storm.as_millis()).expect("a storm is short");
-    let mut planned: Vec<_> = (0..many)
-        .map(|_| Planned {
+    let mut planned: Vec<_> = (decks.round(seed, round).into_iter())
+        .map(|trouble| Planned {
             at: dice.millis(0, span * 8 / 10),
             lasts: dice.millis(300, 4000),
-            trouble: all[dice.below(all.len())],
+            trouble,
             dice: Dice::of(seed, round, dice.next()),
         })
         .collect();
     planned.sort_by_key(|planned| planned.at);
     planned
+}
+
+/// What these rounds have to have tried: of a deck that was gone through twice, every kind, wherever they began.
+pub fn due(topology: Topology, seed: u64, first: u64, last: u64) -> Vec<Trouble> {
+    let mut decks = Decks::of(topology, seed);
+    for round in 1..first {
+        decks.round(seed, round);
+    }
+    let before = decks.clone();
+    for round in first..=last {
+        decks.round(seed, round);
+    }
+    [(&before.harsh, &decks.harsh), (&before.mild, &decks.mild)]
+        .into_iter()
+        .filter(|(before, after)| after.drawn - before.drawn >= 2 * after.kinds.len())
+        .flat_map(|(_, after)| after.kinds.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const TOPOLOGIES: [Topology; 3] = [Topology::Single, Topology::Sentinel, Topology::Cluster];
+
+    #[test]
+    fn whatever_is_due_was_planned_wherever_one_begins() {
+        for topology in TOPOLOGIES {
+            for seed in 0..40 {
+                for (first, last) in [(1, 12), (1, 25), (4, 20), (9, 40)] {
+                    let planned: BTreeSet<_> = (first..=last)
+                        .flat_map(|round| plan(topology, seed, round, Duration::from_secs(14)))
+                        .map(|planned| planned.trouble)
+                        .collect();
+                    for trouble in due(topology, seed, first, last) {
+                        assert!(planned.contains(&trouble), "{trouble:?}, seed {seed}, {first} to {last}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_an_hour_owes_every_kind() {
+        for topology in TOPOLOGIES {
+            for seed in 0..200 {
+                let all: BTreeSet<_> = Trouble::all(topology).into_iter().collect();
+                let due: BTreeSet<_> = due(topology, seed, 1, 25).into_iter().collect();
+                assert_eq!(due, all, "seed {seed}");
+            }
+        }
+    }
 }

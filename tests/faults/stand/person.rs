@@ -1,7 +1,7 @@
 //! Somebody at a browser who knows several nodes and does not give up at the first trouble.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,11 +17,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Places {
     urls: RwLock<Vec<String>>,
     turn: AtomicUsize,
+    /// Answers of 500 that anybody has got: no trouble of a node's surroundings excuses one.
+    mistakes: Mutex<Vec<String>>,
 }
 
 impl Places {
     pub fn set(&self, urls: Vec<String>) {
         *self.urls.write().expect("nobody panics with the lock") = urls;
+    }
+
+    /// Which answers of 500 there were since this was asked last.
+    pub fn mistakes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.mistakes.lock().expect("nobody panics with the lock"))
     }
 
     fn next(&self) -> String {
@@ -78,6 +85,10 @@ impl Person {
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
         let text = response.text().await.ok()?;
+        if status == 500 {
+            let mistake = format!("{method} {path} was answered with 500: {text}");
+            self.places.mistakes.lock().expect("nobody panics with the lock").push(mistake);
+        }
         Some(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }
 
