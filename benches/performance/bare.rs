@@ -1,5 +1,6 @@
 //! The bare handler, a process of its own: started with an answer of the house's, which it gives to everybody.
 
+use std::fmt::Write as _;
 use std::process::Stdio;
 
 use anyhow::Context as _;
@@ -23,10 +24,10 @@ impl Bare {
         for (name, value) in answer.headers() {
             // The server writes these itself.
             if !["content-length", "date", "transfer-encoding", "connection"].contains(&name.as_str()) {
-                told += &format!("{name}: {}\n", value.to_str()?);
+                writeln!(told, "{name}: {}", value.to_str()?)?;
             }
         }
-        told += "\n";
+        told.push('\n');
         let body = answer.bytes().await?;
 
         // `script/bench` builds it with the house, beside it.

@@ -161,7 +161,7 @@ fn varied(mut call: Vec<String>, which: Call) -> anyhow::Result<Vec<String>> {
             bail!("{memory} remembers no call");
         }
         memory.truncate(memory.rfind(':').context("a key's digest")?);
-        *memory += &format!(":{VARIED}");
+        memory.extend([":", VARIED]);
         // MONITOR writes it in its own way; it is so many bytes.
         call[1 + keys + 10] = "f".repeat(32);
     }

@@ -1,6 +1,8 @@
 //! The read path: the chart and what is taken of it, beside a handler that does nothing but return the same bytes; of a hall where
 //! nothing moves, and of one that is being sold.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use crate::stand::{House, bench, rate_of};
 
 const SECONDS: &str = "4";
 /// How long a sale takes to begin: customers register, and readers' answers fill with seats.
-const TO_BEGIN: std::time::Duration = std::time::Duration::from_secs(12);
+const TO_BEGIN: Duration = Duration::from_secs(12);
 const PLANES: (&str, &str) = ("what is taken, as planes", "application/octet-stream");
 const JSON: (&str, &str) = ("what is taken, as JSON", "application/json");
 
@@ -61,12 +63,11 @@ async fn while_seats_change(
             let what = format!("{what}, while {rate} seats a second change");
             beside_bare(part, &house, &what, &format!("/v1/events/{id}/availability"), accept).await?;
         }
-        let begun = std::time::Instant::now();
-        anyhow::Ok(begun)
+        anyhow::Ok(Instant::now())
     };
     let sold = async {
         let sold = selling.await?;
-        anyhow::Ok((sold, std::time::Instant::now()))
+        anyhow::Ok((sold, Instant::now()))
     };
     let ((held, ended), read) = tokio::try_join!(sold, reading)?;
     anyhow::ensure!(read <= ended, "the hall was sold before it had been read");

@@ -125,7 +125,8 @@ impl Figures {
         moments.sort_unstable();
         let step = moments.len().div_ceil(POINTS).max(1);
         let last = moments.len().saturating_sub(1);
-        let points = (1_u64..).zip(&moments).enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+        let points =
+            (1_u64..).zip(&moments).enumerate().filter(|(at, _)| at.is_multiple_of(step) || *at == last);
         let points = points.map(|(_, (number, moment))| (moment.as_secs_f64(), number)).collect();
         self.courses.push(Course { name, points });
     }
