@@ -65,8 +65,7 @@ mod tests {
 
     #[test]
     fn who_stood_in_front_and_came_later_or_never_is_seen() {
-        let fair: Vec<Stood> =
-            (0..9).map(|at| stood(f64::from(at), Some(u64::from(at.unsigned_abs())))).collect();
+        let fair: Vec<Stood> = (0..9_u32).map(|at| stood(f64::from(at), Some(at.into()))).collect();
         let found = fairness(&fair);
         assert_eq!((found.rank_correlation, found.most_displacement, found.passed_over), (Some(1.0), 0, 0));
 
