@@ -2,7 +2,7 @@
 //! part is measured anew, and the page is written with what the other parts found last.
 //!
 //! Machines differ, and this one is not alone: what is claimed are ratios of two things that took turns in the same minutes,
-//! and the median of at least five turns.
+//! and the median of at least five turns. Where something is measured in another way, its part says so on the page.
 
 #![expect(clippy::print_stdout, reason = "a program for its authors, which prints what it found")]
 
@@ -10,12 +10,14 @@ mod bare;
 mod confirms;
 mod growth;
 mod holds;
+mod journey;
 mod nodes;
 mod paired;
 mod peers;
 mod plot;
 mod reads;
 mod report;
+mod rush;
 mod scale;
 mod shards;
 mod stand;
@@ -24,8 +26,10 @@ mod watching;
 use self::report::Part;
 
 /// The parts, in the order of the page.
-const PARTS: [&str; 9] =
-    ["holds", "reads", "watching", "confirms", "peers", "growth", "scale", "shards", "nodes"];
+const PARTS: [&str; 11] = [
+    "holds", "reads", "watching", "confirms", "journey", "rush", "peers", "growth", "scale", "shards",
+    "nodes",
+];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -50,6 +54,8 @@ async fn measure(name: &str) -> anyhow::Result<()> {
         "reads" => reads::measure().await?,
         "watching" => watching::measure().await?,
         "confirms" => confirms::measure().await?,
+        "journey" => journey::measure().await?,
+        "rush" => rush::measure().await?,
         "peers" => peers::measure().await?,
         "growth" => growth::measure().await?,
         "scale" => scale::measure().await?,

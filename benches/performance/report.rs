@@ -65,6 +65,18 @@ impl Part {
         self.row(what, &format!("≥ {wanted} ×"), &text, found.ratio() >= wanted);
     }
 
+    /// A ratio of times that must be at most so much.
+    pub fn ratio_at_most(&mut self, what: &str, wanted: f64, unit: &str, found: &Paired) {
+        let (least, most) = range(&found.ratios());
+        let text = format!(
+            "**{:.2}** (turns {least:.2} to {most:.2}; {:.1} {unit} beside {:.1} {unit})",
+            found.ratio(),
+            median(&found.ours),
+            median(&found.theirs)
+        );
+        self.row(what, &format!("≤ {wanted} ×"), &text, found.ratio() <= wanted);
+    }
+
     /// A median that must be at most so much.
     pub fn at_most(&mut self, what: &str, wanted: f64, unit: &str, found: &[f64]) {
         let (least, most) = range(found);

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use crate::paired::median;
+use crate::paired::{TURNS, median};
 use crate::report::{Part, Table};
 use crate::stand::{House, output, rate_of, scratch};
 
 const SLOTS: u32 = 16_384;
-const ROUNDS: usize = 5;
 
 /// Masters without replicas: what is measured is work, not safety.
 struct Cluster {
@@ -120,6 +119,40 @@ fn busiest(since: &[Work], now: &[Work], calls: f64, of: impl Fn(&Work) -> f64) 
     done.fold(0.0, f64::max) * 1e6 / calls
 }
 
+/// So many shards, and a house on them.
+struct Stand {
+    shards: u32,
+    // Before its stores.
+    house: House,
+    cluster: Cluster,
+    found: Vec<Turn>,
+}
+
+/// Holds a second, and for a thousand of them what the busiest shard did, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    rate: f64,
+    core: f64,
+    scripts: f64,
+}
+
+impl Stand {
+    async fn takes_its_turn(&mut self) -> anyhow::Result<()> {
+        let before = self.cluster.worked().await?;
+        let words = ["hold", "--events", "48", "--rate", "max", "--seconds", "4"];
+        let figures = self.house.bench(&words).await?;
+        let rate = rate_of(&figures, &["201"])?;
+        let after = self.cluster.worked().await?;
+        let calls = figures["answered"].as_f64().context("some are answered")?;
+        self.found.push(Turn {
+            rate,
+            core: busiest(&before, &after, calls, |work| work.core),
+            scripts: busiest(&before, &after, calls, |work| work.scripts),
+        });
+        Ok(())
+    }
+}
+
 fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
@@ -129,7 +162,8 @@ pub async fn measure() -> anyhow::Result<Part> {
         "More shards",
         "A node on a Redis Cluster of one, two and three masters, and 48 events that are held from in turn \
          (`holdfast bench hold --events 48 --rate max`). Two cores have no room for three busy servers, the node and the crowd, so \
-         the total says little here; what each shard has to do for a thousand holds does. The median of five rounds.",
+         the total says little here; what each shard has to do for a thousand holds does. All three stand side by side and take \
+         turns, five each; the others do nothing meanwhile. Figures are medians, ratios medians of the ratios of each round.",
     );
     let mut table = Table {
         title: "Work of the busiest shard:".to_owned(),
@@ -145,38 +179,46 @@ pub async fn measure() -> anyhow::Result<Part> {
         .to_vec(),
         rows: Vec::new(),
     };
-    let mut alone = None;
+    let mut stands = Vec::new();
     for shards in 1..=3 {
         let cluster = Cluster::of(shards).await?;
         let hosts: Vec<String> = cluster.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let house = House::with(&[("REDIS_URL", format!("redis+cluster://{}", hosts.join(",")))]).await?;
-        let (mut rates, mut cores, mut scripts) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            let before = cluster.worked().await?;
-            let figures = house.bench(&["hold", "--events", "48", "--rate", "max", "--seconds", "4"]).await?;
-            rates.push(rate_of(&figures, &["201"])?);
-            let after = cluster.worked().await?;
-            let calls = figures["answered"].as_f64().context("some are answered")?;
-            cores.push(busiest(&before, &after, calls, |work| work.core));
-            scripts.push(busiest(&before, &after, calls, |work| work.scripts));
+        stands.push(Stand { shards, cluster, house, found: Vec::new() });
+    }
+    for round in 0..TURNS {
+        // Nobody is always the first, nor the last.
+        for at in 0..stands.len() {
+            let at = (at + round) % stands.len();
+            stands[at].takes_its_turn().await?;
         }
-        let (rate, core, script) = (median(&rates), median(&cores), median(&scripts));
-        let (one_core, one_script) = *alone.get_or_insert((core, script));
+    }
+    let alone = stands[0].found.clone();
+    for stand in &stands {
+        let median_of = |what: fn(&Turn) -> f64| median(&stand.found.iter().map(what).collect::<Vec<_>>());
+        // Each turn beside the one of the same round.
+        let beside = |what: fn(&Turn) -> f64| {
+            median(&stand.found.iter().zip(&alone).map(|(it, one)| what(it) / what(one)).collect::<Vec<_>>())
+        };
+        let (rate, core, script) =
+            (median_of(|it| it.rate), median_of(|it| it.core), median_of(|it| it.scripts));
+        let (of_core, of_scripts) = (beside(|it| it.core), beside(|it| it.scripts));
         println!(
-            "  {shards}: {rate:.0} a second, {core:.1} ms of the busiest for a thousand, {script:.1} in scripts"
+            "  {}: {rate:.0} a second, {core:.1} ms of the busiest for a thousand, {script:.1} in scripts",
+            stand.shards
         );
         table.rows.push(vec![
-            shards.to_string(),
+            stand.shards.to_string(),
             format!("{rate:.0}"),
             format!("{core:.1}"),
-            format!("{:.2} ×", core / one_core),
+            format!("{of_core:.2} ×"),
             format!("{script:.1}"),
-            format!("{:.2} ×", script / one_script),
+            format!("{of_scripts:.2} ×"),
         ]);
-        if shards == 2 {
+        if stand.shards == 2 {
             for (what, ratio, wanted) in [
-                ("with two shards the scripts of a hold take the busier one", script / one_script, 0.6),
-                ("with two shards a hold takes all of the busier one", core / one_core, 0.65),
+                ("with two shards the scripts of a hold take the busier one", of_scripts, 0.6),
+                ("with two shards a hold takes all of the busier one", of_core, 0.65),
             ] {
                 let found = format!("**{ratio:.2}** ×");
                 part.row(what, &format!("≤ {wanted} ×"), &found, ratio <= wanted);

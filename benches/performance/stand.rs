@@ -134,6 +134,22 @@ impl House {
         bench(&[words, &["--url", &self.url]].concat()).await
     }
 
+    /// Puts an event of so many seats on sale, without a rule about single seats or a list, and does not look at it.
+    pub async fn event(&self, seats: u32) -> anyhow::Result<String> {
+        let rows: Vec<Value> = (0..50).map(|row| json!({ "name": row.to_string(), "seats": 100 })).collect();
+        let sections: Vec<Value> = (0..seats.div_ceil(5_000))
+            .map(|section| json!({ "key": format!("s{section}"), "category": "all", "rows": rows }))
+            .collect();
+        let form = json!({
+            "title": "Elsewhere", "starts_at": "2031-05-01T19:00:00Z", "currency": "eur",
+            "orphan_rule": false, "waitlist": false,
+            "categories": [{ "key": "all", "name": "All seats", "price": 4800 }], "sections": sections,
+        });
+        let asked = self.client.post(format!("{}/v1/admin/events", self.url)).bearer_auth(&self.organiser);
+        let made: Value = asked.json(&form).send().await?.error_for_status()?.json().await?;
+        made["id"].as_str().map(str::to_owned).context("it has an id")
+    }
+
     pub fn stack(&self) -> anyhow::Result<Stack> {
         Ok(Stack::running(Some(&self.folder))?)
     }

@@ -1,14 +1,16 @@
-//! What needs no server: compiling a chart, drawing and packing what readers get of a hall, reading the feed, checking an access
-//! token. `script/bench pure` runs it; its figures are of this machine at this moment.
+//! What needs no server: compiling a chart, drawing and packing what readers get of a hall, what those who follow are told, reading
+//! the feed, checking an access token. `script/bench pure` runs it; its figures are of this machine at this moment.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use holdfast::accounts::untrusted::Tokens;
 use holdfast::accounts::{Caller, Role};
 use holdfast::catalog::NewEvent;
 use holdfast::catalog::untrusted::Compiled;
+use holdfast::http::untrusted as http;
 use holdfast::ids::AccountId;
 use holdfast::packing::{self, Coding, Effort};
 use holdfast::seats::untrusted as seats;
@@ -17,6 +19,7 @@ use redis::Value;
 use serde_json::json;
 
 const SEATS: u32 = 10_000;
+const SECRET: &str = "a secret that is long enough to sign with";
 
 /// A hundred rows of a hundred.
 fn a_hall() -> NewEvent {
@@ -51,6 +54,21 @@ fn snapshots(c: &mut Criterion) {
     }
     c.bench_function("a view of 10,000 seats", |b| b.iter(|| seats::view(black_box(&planes))));
     let view = seats::view(&planes);
+    let chart = Arc::new(Compiled::of(&a_hall()).expect("it is good").chart());
+    let drawn = Bytes::from(http::availability(&chart, &view));
+    c.bench_function("what is taken of it, as JSON", |b| {
+        b.iter(|| http::availability(black_box(&chart), black_box(&view)));
+    });
+    c.bench_function("pack that with brotli", |b| {
+        b.iter(|| packing::pack(black_box(&drawn), Coding::Brotli, Effort::Brief));
+    });
+    // What a hundred holds of one seat are to whoever follows.
+    let changes: Vec<_> = (0..100).map(|ordinal| (ordinal * 3, SeatState::Held)).collect();
+    let told = http::change(&chart, view.version, &changes).expect("it is there at once");
+    assert!(told.starts_with(b"event: change\n"), "as it is sent");
+    c.bench_function("100 changes as a message", |b| {
+        b.iter(|| http::change(black_box(&chart), view.version, black_box(&changes)));
+    });
     let bits = Bytes::from([view.taken.as_slice(), view.sold.as_slice()].concat());
     c.bench_function("pack its planes with brotli", |b| {
         b.iter(|| packing::pack(black_box(&bits), Coding::Brotli, Effort::Brief));
@@ -76,11 +94,16 @@ fn feeds(c: &mut Criterion) {
 
 fn tokens(c: &mut Criterion) {
     use secrecy::ExposeSecret as _;
-    let tokens = Tokens::new("a secret that is long enough to sign with".into(), 900);
+    let tokens = Tokens::new(SECRET.into(), 900);
     let token = tokens.sign(Caller { id: AccountId::new(), role: Role::Customer }).expect("it signs");
     let token = token.expose_secret();
     assert!(tokens.verify(token).is_some(), "it is good");
-    c.bench_function("check an access token", |b| b.iter(|| tokens.verify(black_box(token))));
+    // Whoever has not seen a token before has to look at its signature.
+    let stranger = || Tokens::new(SECRET.into(), 900);
+    c.bench_function("verify an access token", |b| {
+        b.iter_batched_ref(stranger, |tokens| tokens.verify(black_box(token)), BatchSize::SmallInput);
+    });
+    c.bench_function("know an access token again", |b| b.iter(|| tokens.verify(black_box(token))));
 }
 
 criterion_group!(pure, charts, snapshots, feeds, tokens);

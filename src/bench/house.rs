@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -9,6 +10,7 @@ use holdfast::demo;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::progress::Progress;
 use super::wire::{Origin, Wire};
 
 /// How long a house that is named may take to say that it is ready.
@@ -16,6 +18,10 @@ const TO_ANSWER: Duration = Duration::from_secs(5);
 /// How long a house of our own may take to open.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "four-quiet-words";
+/// Every call is counted, as in a sale; only that all of them come from this machine, and those of thousands from a few
+/// accounts, must not matter.
+const LIMITS: &str = "default,browse.address=1000000/1s,hold=1000000/1s,hold.address=1000000/1s,order=1000000/1m,\
+    order.address=1000000/1m,change=1000000/1m,change.address=1000000/1m,read=1000000/1m,register.address=1000000/10m";
 /// Seats of a row, and rows of a section, of what is put on sale here.
 const ROW: u32 = 100;
 const SECTION: u32 = 50;
@@ -42,6 +48,7 @@ impl Drop for Own {
         }
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_file(self.folder.with_extension("log"));
     }
 }
 
@@ -54,6 +61,7 @@ impl House {
             let (url, own) = build()?;
             (url, Some(own))
         };
+        let _progress = Progress::saying(|| "the house opens".to_owned());
         let origin = Origin::of(&url)?;
         is_ready(&origin, if own.is_some() { PATIENCE } else { TO_ANSWER })
             .await
@@ -104,12 +112,14 @@ impl House {
         let run = uuid::Uuid::now_v7().simple().to_string();
         let mut registering = JoinSet::new();
         let mut customers = Vec::with_capacity(many);
+        let (_progress, made) = Progress::towards(many as u64, "customers have registered");
         for number in 0..many {
             // Passwords are checked a few at a time: more would only stand in line.
             if registering.len() >= 4
                 && let Some(done) = registering.join_next().await
             {
                 customers.push(done??);
+                made.fetch_add(1, Ordering::Relaxed);
             }
             let form = json!({
                 "name": format!("Customer {number}"), "email": format!("c{number}.{run}@example.com"), "password": PASSWORD,
@@ -172,7 +182,7 @@ pub fn text(value: &Value, name: &str) -> anyhow::Result<String> {
     value[name].as_str().map(str::to_owned).with_context(|| format!("the answer has no {name}"))
 }
 
-/// Our own program, in a folder of its own, with what a machine under measurement must not have: limits by address.
+/// Our own program, in a folder of its own: every call is counted, and written to a log, as where it is served.
 fn build() -> anyhow::Result<(String, Own)> {
     // Free a moment ago, which is as good as it gets before the house has it.
     let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -181,10 +191,11 @@ fn build() -> anyhow::Result<(String, Own)> {
         .args(["dev", "--fresh", "--data"])
         .arg(&folder)
         .env("LISTEN_ADDR", free.to_string())
-        .env("RATE_LIMITS", "off")
-        .env("RUST_LOG", "warn")
+        .env("RATE_LIMITS", LIMITS)
+        .env_remove("RUST_LOG")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(std::fs::File::create(folder.with_extension("log"))?)
         .spawn()
         .context("starting a house of our own")?;
     Ok((format!("http://{free}"), Own { process, folder }))

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::{IsTerminal as _, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +13,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
+use super::progress::Progress;
+
 /// A minute in microseconds: longer than anybody waits.
 const LONGEST: u64 = 60_000_000;
+/// A timer wakes whoever waits for their moment this much later at most, on a machine that has time for them. That is forgiven;
+/// whatever is more is the crowd that has no core, which may well be the house's doing, and counts.
+const FORGIVEN: Duration = Duration::from_millis(2);
 
 /// How fast to ask.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,11 +66,19 @@ pub struct Tally {
     pub parts: BTreeMap<&'static str, Histogram<u64>>,
     /// The same as `all`, second by second.
     pub seconds: Vec<Histogram<u64>>,
+    /// How late whoever was free when a request was due began with it: nothing of the house's, and all of it ours.
+    pub lag: Histogram<u64>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { outcomes: BTreeMap::new(), all: histogram(), parts: BTreeMap::new(), seconds: Vec::new() }
+        Self {
+            outcomes: BTreeMap::new(),
+            all: histogram(),
+            parts: BTreeMap::new(),
+            seconds: Vec::new(),
+            lag: histogram(),
+        }
     }
 }
 
@@ -105,6 +117,7 @@ impl Tally {
             *self.outcomes.entry(outcome.clone()).or_default() += count;
         }
         add(&mut self.all, &other.all);
+        add(&mut self.lag, &other.lag);
         for (name, spans) in &other.parts {
             add(self.parts.entry(name).or_insert_with(histogram), spans);
         }
@@ -142,6 +155,17 @@ impl Schedule {
         };
         (due < self.ends).then_some((number, due))
     }
+
+    fn progress(self: &Arc<Self>) -> Progress {
+        let (schedule, mut before) = (Arc::clone(self), 0);
+        let whole = self.ends.saturating_duration_since(self.begins).as_secs();
+        Progress::saying(move || {
+            let answered = schedule.answered.load(Ordering::Relaxed);
+            let second = schedule.begins.elapsed().as_secs();
+            let new = answered - std::mem::replace(&mut before, answered);
+            format!("{second:>4} of {whole} s   {new:>7} a second   {answered:>9} in all")
+        })
+    }
 }
 
 impl Load {
@@ -177,15 +201,14 @@ impl Load {
         for caller in callers {
             people.spawn(asks(caller, Arc::clone(&schedule)));
         }
-        let progress = tokio::spawn(progress(Arc::clone(&schedule)));
+        let progress = schedule.progress();
         let mut sum = Tally::default();
         while let Some(done) = people.join_next().await {
             if let Ok(tally) = done {
                 sum.add(&tally);
             }
         }
-        progress.abort();
-        clear_progress();
+        drop(progress);
         (sum, begins.elapsed())
     }
 }
@@ -193,11 +216,11 @@ impl Load {
 async fn asks<C: Caller>(mut caller: C, schedule: Arc<Schedule>) -> Tally {
     let mut tally = Tally::default();
     while let Some((number, due)) = schedule.take() {
-        // Who is free before it is due begins when the timer wakes them, which is late by up to a millisecond and not the
-        // house's fault. Who was busy when it was due is late because of the house.
+        // Who is free before it is due begins when the timer wakes them. Who was busy when it was due is late because of the
+        // house.
         let since = if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
-            Instant::now()
+            begun(due, Instant::now(), &mut tally)
         } else {
             due
         };
@@ -208,29 +231,11 @@ async fn asks<C: Caller>(mut caller: C, schedule: Arc<Schedule>) -> Tally {
     tally
 }
 
-async fn progress(schedule: Arc<Schedule>) {
-    if !std::io::stderr().is_terminal() {
-        return;
-    }
-    let whole = schedule.ends.saturating_duration_since(schedule.begins).as_secs();
-    let mut before = 0;
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let answered = schedule.answered.load(Ordering::Relaxed);
-        let second = schedule.begins.elapsed().as_secs();
-        eprint!(
-            "\r\x1b[K  {second:>4} of {whole} s   {:>7} a second   {answered:>9} in all",
-            answered - before
-        );
-        let _ = std::io::stderr().flush();
-        before = answered;
-    }
-}
-
-fn clear_progress() {
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
+/// From when the time of a request counts whose moment was waited for.
+fn begun(due: Instant, now: Instant, tally: &mut Tally) -> Instant {
+    let lag = now.saturating_duration_since(due);
+    tally.lag.saturating_record(micros(lag));
+    if lag <= FORGIVEN { now } else { due }
 }
 
 #[cfg(test)]
@@ -257,6 +262,16 @@ mod tests {
         // A hundred were due in that second. A tool that waits for answers would have seen one slow one.
         let late = tally.all.len() - tally.all.count_between(0, 100_000);
         assert!(late >= 80, "{late} were more than a tenth of a second late");
+    }
+
+    #[test]
+    fn a_crowd_that_wakes_late_counts_as_late_beyond_a_timer_s_own() {
+        let (due, mut tally) = (Instant::now(), Tally::default());
+        let woken = due + Duration::from_micros(1_500);
+        assert_eq!(begun(due, woken, &mut tally), woken, "as timers are");
+        assert_eq!(begun(due, due + Duration::from_millis(40), &mut tally), due, "nobody had a core for it");
+        assert_eq!(tally.lag.len(), 2);
+        assert!(tally.lag.max() >= 39_900, "{} is told", tally.lag.max());
     }
 
     #[test]

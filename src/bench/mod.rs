@@ -1,12 +1,15 @@
 //! `holdfast bench`: asks a house as a crowd would, at a pace that its answers do not change, and says how it answered.
 
+mod fairness;
 mod house;
 mod line;
 mod load;
 mod page;
+mod progress;
 mod report;
 mod scenario;
 mod stream;
+mod viewer;
 mod wire;
 
 use std::path::PathBuf;
@@ -21,14 +24,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use self::house::House;
 use self::load::{Load, Pace};
 use self::report::Figures;
-use self::scenario::{best, hold, journey, landing, map, read, rush, watch};
+use self::scenario::{best, hold, journey, landing, map, order, read, rush, watch};
 
 /// What to ask, of whom, and how fast.
 #[derive(Debug, Args)]
 pub struct Bench {
     #[command(subcommand)]
     what: What,
-    /// The house to ask, http://…; without it, one of our own is opened on this machine and closed again.
+    /// The house to ask, http://…; without it, one of our own is opened on this machine and closed again: with stores of its own
+    /// that wait for their disk, every call counted against limits that nobody here meets, and every request logged to a file.
     #[arg(long, global = true)]
     url: Option<String>,
     /// Who puts the events on sale that are needed.
@@ -67,6 +71,8 @@ enum InAHouse {
     Hold(hold::Hold),
     /// The best seats side by side.
     Best(best::Best),
+    /// A hold and the order of it: seats that are claimed in Postgres.
+    Order(order::Order),
     /// The whole visit: map, hold, order, payment, webhook, booking, somebody else's screen.
     Journey(journey::Journey),
     /// A crowd that looks on, while seats are taken at the rate.
@@ -75,7 +81,7 @@ enum InAHouse {
     Map(map::Map),
     /// Many orders that are paid at once, until the last is a booking.
     Landing(landing::Landing),
-    /// A whole on-sale through a waiting room, until everything is sold or the seconds are over.
+    /// A whole on-sale through a waiting room, until everything is sold.
     Rush(rush::Rush),
 }
 
@@ -107,6 +113,7 @@ async fn ask(bench: &Bench, load: &Load, what: &InAHouse) -> anyhow::Result<Figu
     let figures = match what {
         InAHouse::Hold(hold) => hold::run(&house, load, hold).await,
         InAHouse::Best(best) => best::run(&house, load, best).await,
+        InAHouse::Order(order) => order::run(&house, load, order).await,
         InAHouse::Journey(journey) => journey::run(&house, load, journey).await,
         InAHouse::Landing(landing) => landing::run(&house, load, landing).await,
         InAHouse::Watch(watch) => watch::run(&house, load, watch).await,

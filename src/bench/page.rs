@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use holdfast::markup::escaped;
 
-use super::report::{Figures, Spans};
+use super::report::{Course, Figures, Spans};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
@@ -57,7 +57,19 @@ pub fn html(figures: &Figures) -> String {
     for (name, spans) in &all {
         page.push_str(&curve(name, spans));
     }
-    page.push_str(&by_second(figures));
+    if !figures.courses.is_empty() {
+        page.push_str(&courses(&figures.courses));
+    }
+    if figures.latency.count > 0 && figures.courses.is_empty() {
+        page.push_str(&by_second(figures));
+    }
+    if let Some(lag) = &figures.lag {
+        let _ = write!(
+            page,
+            "<p>The asking itself was late by {:.2} ms (the median), 99 % of it by at most {:.2} ms, all of it by at most {:.2} ms.</p>",
+            lag.p50, lag.p99, lag.max
+        );
+    }
     if !figures.notes.is_empty() {
         page.push_str("<h2>Besides</h2><table>");
         for (name, what) in &figures.notes {
@@ -92,6 +104,22 @@ fn by_second(figures: &Figures) -> String {
         &[("0 s", 0.0), (end.as_str(), at(last))],
         at(last),
     )
+}
+
+/// What grew, each line in its colour.
+fn courses(courses: &[Course]) -> String {
+    const COLOURS: [(&str, &str); 2] = [("line", "blue"), ("line second", "orange")];
+    let right = courses.iter().flat_map(|course| &course.points).map(|(at, _)| *at).fold(1.0, f64::max);
+    let (mut lines, mut names) = (Vec::new(), Vec::new());
+    for (course, (class, colour)) in courses.iter().zip(COLOURS.iter().cycle()) {
+        #[expect(clippy::cast_precision_loss, reason = "seats and people")]
+        let points = course.points.iter().map(|&(at, count)| (at, count as f64));
+        lines.push((*class, std::iter::once((0.0, 0.0)).chain(points).collect()));
+        names.push(format!("{} ({colour})", course.name));
+    }
+    let (half, end) = (format!("{:.0} s", right / 2.0), format!("{right:.0} s"));
+    let marks = [("0 s", 0.0), (half.as_str(), right / 2.0), (end.as_str(), right)];
+    plot(&format!("How many there had been: {}", names.join(", ")), &lines, &marks, right)
 }
 
 fn plot(caption: &str, lines: &[(&str, Vec<(f64, f64)>)], marks: &[(&str, f64)], right: f64) -> String {

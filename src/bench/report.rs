@@ -16,6 +16,9 @@ const SHARES: [f64; 22] = [
     99.95, 99.98, 99.99, 99.999, 100.0,
 ];
 
+/// What grows is drawn at so many points at most.
+const POINTS: usize = 400;
+
 /// One measurement.
 #[derive(Debug, Serialize)]
 pub struct Figures {
@@ -31,6 +34,10 @@ pub struct Figures {
     pub latency: Spans,
     pub parts: BTreeMap<&'static str, Spans>,
     pub by_second: Vec<Second>,
+    /// How late the asking itself was, where each request had its moment: a crowd that has no core shows here.
+    pub lag: Option<Spans>,
+    /// What grew meanwhile.
+    pub courses: Vec<Course>,
     pub notes: BTreeMap<&'static str, Value>,
 }
 
@@ -45,6 +52,13 @@ pub struct Spans {
     pub max: f64,
     /// Per cent, and the milliseconds within which so many were done.
     pub curve: Vec<(f64, f64)>,
+}
+
+/// How many there had been of something, so many seconds after the beginning.
+#[derive(Debug, Serialize)]
+pub struct Course {
+    pub name: &'static str,
+    pub points: Vec<(f64, u64)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,8 +114,21 @@ impl Figures {
             latency: Spans::of(&tally.all),
             parts: tally.parts.iter().map(|(name, spans)| (*name, Spans::of(spans))).collect(),
             by_second: tally.seconds.iter().map(second).collect(),
+            lag: (!tally.lag.is_empty()).then(|| Spans::of(&tally.lag)),
+            courses: Vec::new(),
             notes: BTreeMap::new(),
         }
+    }
+
+    /// How something grew that happened at these moments after the beginning.
+    pub fn course(&mut self, name: &'static str, mut moments: Vec<Duration>) {
+        moments.sort_unstable();
+        let step = moments.len().div_ceil(POINTS).max(1);
+        let last = moments.len().saturating_sub(1);
+        let points =
+            (1_u64..).zip(&moments).enumerate().filter(|(at, _)| at.is_multiple_of(step) || *at == last);
+        let points = points.map(|(_, (number, moment))| (moment.as_secs_f64(), number)).collect();
+        self.courses.push(Course { name, points });
     }
 
     pub fn note(&mut self, name: &'static str, what: impl Into<Value>) {
@@ -129,6 +156,13 @@ impl Figures {
                 text,
                 "  {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>9.2}  {name} ({})",
                 spans.p50, spans.p90, spans.p99, spans.p999, spans.max, spans.count
+            );
+        }
+        if let Some(lag) = &self.lag {
+            let _ = writeln!(
+                text,
+                "  the asking itself was late by {:.2} ms, 99 % by at most {:.2}, at the most {:.2}",
+                lag.p50, lag.p99, lag.max
             );
         }
         for (name, what) in &self.notes {

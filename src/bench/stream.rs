@@ -23,6 +23,12 @@ impl Stream {
         Ok(Self { line, read: Vec::new() })
     }
 
+    /// The same over a connection that keeps little ahead: whoever reads nothing of it is soon behind.
+    pub async fn open_narrow(origin: &Origin, event: &str) -> anyhow::Result<Self> {
+        let line = Wire::narrow(origin).await?.follow(&format!("/v1/events/{event}/live")).await?;
+        Ok(Self { line, read: Vec::new() })
+    }
+
     /// The next message; `None` at the end.
     pub async fn next(&mut self) -> anyhow::Result<Option<Message>> {
         loop {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::line::{Answer, Line};
 
@@ -16,6 +16,9 @@ use super::line::{Answer, Line};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than it takes to build a stadium, before anything is measured.
 const TO_PREPARE: Duration = Duration::from_mins(1);
+/// Of a narrow connection: the least that systems keep unread, and the least segment that all of them send.
+const NARROW_BYTES: u32 = 4096;
+const NARROW_SEGMENT: u32 = 536;
 
 /// Where a house is: `http://127.0.0.1:8080`.
 #[derive(Debug, Clone)]
@@ -58,10 +61,27 @@ impl Wire {
         Self { patience: TO_PREPARE, ..Self::to(origin) }
     }
 
+    /// Over which little can be on its way: a phone far from everything.
+    pub async fn narrow(origin: &Origin) -> anyhow::Result<Self> {
+        let place = tokio::net::lookup_host(&origin.host).await?.next();
+        let place = place.with_context(|| format!("{} is nowhere", origin.host))?;
+        let socket = if place.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_recv_buffer_size(NARROW_BYTES)?;
+        // What the other side keeps for us grows with the segments that we take.
+        socket2::SockRef::from(&socket).set_tcp_mss(NARROW_SEGMENT)?;
+        let stream = socket.connect(place).await?;
+        Ok(Self { open: Some(Line::over(stream)), ..Self::to(origin) })
+    }
+
     /// The same as somebody who is signed in.
     pub fn with(mut self, token: &str) -> anyhow::Result<Self> {
-        self.token = Some(HeaderValue::from_str(&format!("Bearer {token}"))?);
+        self.token = Some(bearer(token)?);
         Ok(self)
+    }
+
+    /// From here on somebody else asks over it, as behind a proxy.
+    pub fn speaks_for(&mut self, bearer: &HeaderValue) {
+        self.token = Some(bearer.clone());
     }
 
     pub async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
@@ -152,6 +172,11 @@ impl Wire {
         line.say(&self.words).await?;
         Ok(line)
     }
+}
+
+/// What shows who somebody is, as each of their calls has it.
+pub fn bearer(token: &str) -> anyhow::Result<HeaderValue> {
+    Ok(HeaderValue::from_str(&format!("Bearer {token}"))?)
 }
 
 async fn connect(origin: &Origin) -> anyhow::Result<Line> {

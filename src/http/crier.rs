@@ -264,7 +264,7 @@ fn is_known(version: Version, knows: Version) -> bool {
 }
 
 /// What one message tells.
-enum Told {
+pub(super) enum Told {
     Everything(Arc<View>),
     Seats(Version, Vec<(Ordinal, SeatState)>),
 }
@@ -293,7 +293,7 @@ impl Told {
         }
     }
 
-    async fn words(&self, chart: &Arc<Chart>) -> Bytes {
+    pub(super) async fn words(&self, chart: &Arc<Chart>) -> Bytes {
         match self {
             Self::Everything(view) => snapshot(chart, view).await,
             Self::Seats(version, seats) => {

@@ -41,6 +41,8 @@ mod room;
 mod state;
 mod system;
 mod tickets;
+#[doc(hidden)]
+pub mod untrusted;
 mod visitor;
 mod waitlist;
 mod way;
