@@ -17,9 +17,10 @@ use super::drawing::draw;
 use super::event::{Event, EventState, event_columns};
 use super::form::{EventPatch, NewEvent};
 use super::prepared::Prepared;
-use super::shelf::Shelf;
+use super::shelf::{Place, Shelf};
 use crate::ids::{AccountId, EventId};
 use crate::stores::postgres::within;
+use crate::telemetry::Metrics;
 use crate::trail::{self, Deed};
 
 /// The catalog. Clones share the charts that were read.
@@ -27,6 +28,7 @@ use crate::trail::{self, Deed};
 pub struct Catalog {
     pub(super) pg: PgPool,
     shelf: Shelf,
+    metrics: Metrics,
 }
 
 impl fmt::Debug for Catalog {
@@ -37,8 +39,8 @@ impl fmt::Debug for Catalog {
 
 impl Catalog {
     #[must_use]
-    pub fn new(pg: PgPool) -> Self {
-        Self { pg, shelf: Shelf::default() }
+    pub fn new(pg: PgPool, metrics: Metrics) -> Self {
+        Self { pg, shelf: Shelf::default(), metrics }
     }
 
     /// Makes an event, published or as a draft. The same id again answers with the event that it made before.
@@ -236,9 +238,23 @@ impl Catalog {
     /// An event's chart. Read from Postgres once, however many ask at a time; afterwards no store is touched. A draft
     /// has none yet: what may still change is kept nowhere.
     pub async fn chart(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
-        let cell = self.shelf.place(id);
-        match cell.get_or_try_init(|| self.read(id, false)).await {
-            Ok(chart) => Ok(Arc::clone(chart)),
+        self.chart_at(self.shelf.place(id), id).await
+    }
+
+    /// The same for who walks through all events: it makes none of them stay that people do not ask for.
+    pub async fn chart_in_passing(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+        self.chart_at(self.shelf.place_in_passing(id), id).await
+    }
+
+    async fn chart_at(&self, place: Place, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+        if let Some(chart) = place.get() {
+            return Ok(Arc::clone(chart));
+        }
+        match place.get_or_try_init(|| self.read(id, false)).await {
+            Ok(chart) => {
+                self.make_room();
+                Ok(Arc::clone(chart))
+            }
             Err(error) => {
                 // What is not there takes no room: an id that is asked for in a loop leaves nothing behind.
                 self.shelf.clear(id);
@@ -279,6 +295,9 @@ impl Catalog {
             row.ok_or(CatalogError::NotFound)
         })
         .await?;
+        if !draft {
+            self.metrics.charts_read.inc();
+        }
         if version != VERSION {
             return Err(CatalogError::Unreadable(id, format!("it has version {version}")));
         }
@@ -307,10 +326,16 @@ impl Catalog {
             .await
             .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?;
         draw_ahead(&chart);
-        let cell = self.shelf.place(id);
-        cell.get_or_init(|| std::future::ready(chart)).await;
+        let place = self.shelf.place(id);
+        place.get_or_init(|| std::future::ready(chart)).await;
         self.shelf.number(number, id);
+        self.make_room();
         Ok(())
+    }
+
+    fn make_room(&self) {
+        let shelf = self.shelf.clone();
+        tokio::task::spawn_blocking(move || shelf.make_room());
     }
 }
 

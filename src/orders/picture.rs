@@ -89,7 +89,7 @@ impl Desk {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            let (chart, planes) = (self.catalog.chart(event).await?, self.seats.snapshot(event).await?);
+            let (chart, planes) = (self.catalog.chart_in_passing(event).await?, self.seats.snapshot(event).await?);
             if !self.seats.has_holes(event, &planes, &chart.aisle_plane()).await? {
                 return Ok(None);
             }
@@ -175,7 +175,7 @@ impl Desk {
     }
 
     async fn both_sides(&self, event: EventId) -> Result<(Arc<Chart>, Planes, Vec<Claim>), OrdersError> {
-        let chart = self.catalog.chart(event).await?;
+        let chart = self.catalog.chart_in_passing(event).await?;
         let planes = self.seats.snapshot(event).await?;
         let claims = at_length::<_, OrdersError>(async {
             let mut tx = self.pg.begin().await?;

@@ -58,7 +58,7 @@ impl Waitlist {
 
     /// The holds that were made for parties and are not at checkout.
     async fn granted(&self, event: &Event) -> Result<Vec<Held>, WaitlistError> {
-        let chart = self.catalog.chart(event.id).await?;
+        let chart = self.catalog.chart_in_passing(event.id).await?;
         let planes = self.seats.snapshot(event.id).await?;
         let held: Vec<_> = (0..chart.size()).filter(|&at| planes.state(at) == SeatState::Held).collect();
         let flags = self.seats.flags(event.id, &held).await?;
