@@ -1,7 +1,7 @@
 //! Events and charts in Postgres, and the charts that this node has read.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -16,6 +16,7 @@ use super::document::{Document, VERSION};
 use super::drawing::draw;
 use super::event::{Event, EventState, event_columns};
 use super::form::{EventPatch, NewEvent};
+use super::on_sale::Found;
 use super::prepared::Prepared;
 use super::shelf::{Place, Shelf};
 use crate::ids::{AccountId, EventId};
@@ -29,6 +30,8 @@ pub struct Catalog {
     pub(super) pg: PgPool,
     shelf: Shelf,
     metrics: Metrics,
+    /// What the loops of this node share. Locked for a look at a time, never across an await.
+    pub(super) on_sale: Arc<Mutex<Found>>,
 }
 
 impl fmt::Debug for Catalog {
@@ -40,7 +43,7 @@ impl fmt::Debug for Catalog {
 impl Catalog {
     #[must_use]
     pub fn new(pg: PgPool, metrics: Metrics) -> Self {
-        Self { pg, shelf: Shelf::default(), metrics }
+        Self { pg, shelf: Shelf::default(), metrics, on_sale: Arc::default() }
     }
 
     /// Makes an event, published or as a draft. The same id again answers with the event that it made before.
@@ -162,20 +165,6 @@ impl Catalog {
             .await
             .map_err(|panic| CatalogError::Unreadable(nobody, panic.to_string()))?
             .map_err(CatalogError::Invalid)
-    }
-
-    /// Events whose seats can still change hands, by sale or by refund: those that are not over for more than a month.
-    pub async fn live(&self) -> Result<Vec<Event>, CatalogError> {
-        within(async {
-            Ok(sqlx::query_as(
-                concat!("select ", event_columns!(), " from events
-                  where greatest(ends_at, starts_at, created_at) > now() - interval '30 days' and state <> 'draft'
-                  order by starts_at, id"),
-            )
-            .fetch_all(&self.pg)
-            .await?)
-        })
-        .await
     }
 
     /// Edits what may be edited.
