@@ -65,7 +65,7 @@ impl App {
         let metrics = Metrics::new();
         let timing = Timing { hold: config.hold(), payment: config.payment(), grace: config.grace() };
         let engine = Engine::new(redis.clone(), metrics.clone(), timing);
-        let catalog = Catalog::new(pg.clone());
+        let catalog = Catalog::new(pg.clone(), metrics.clone());
         let gateway = Gateway::new(
             &StripeSettings {
                 api_url: config.stripe_api_url().to_owned(),

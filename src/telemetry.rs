@@ -96,6 +96,8 @@ pub struct Instruments {
     pub parked_payments: Level,
     /// Orders of cancelled events that have not ended, or whose money is not back.
     pub to_call_off: Level,
+    /// Charts that were not at hand.
+    pub charts_read: Counter,
     /// Seats that sweeps freed.
     pub swept_seats: Counter,
     /// Seats whose picture differed from Postgres and was repaired.
@@ -153,6 +155,7 @@ impl Metrics {
             outbox_parked: Gauge::default(),
             parked_payments: Gauge::default(),
             to_call_off: Gauge::default(),
+            charts_read: Counter::default(),
             swept_seats: Counter::default(),
             picture_drift: Counter::default(),
             rebuilds: Counter::default(),
@@ -187,11 +190,7 @@ impl Metrics {
         registry.register("room_admitted", "People let in from waiting rooms", m.room_admitted.clone());
         registry.register("room_waiting", "People who wait in rooms", m.room_waiting.clone());
         registry.register("waitlist", "Parties of waiting lists by what became of them", m.waitlist.clone());
-        registry.register(
-            "hook_deliveries",
-            "Tries to tell other systems by what came of them",
-            m.hook_deliveries.clone(),
-        );
+        registry.register("hook_deliveries", "Tries to tell other systems", m.hook_deliveries.clone());
         registry.register(
             "hook_queue_depth",
             "Deliveries that wait for enabled endpoints",
@@ -203,6 +202,7 @@ impl Metrics {
             m.hook_queue_age_seconds.clone(),
         );
         register_queues(&mut registry, m);
+        registry.register("charts_read", "Charts read from Postgres", m.charts_read.clone());
         registry.register("swept_seats", "Seats freed because their hold expired", m.swept_seats.clone());
         registry.register("picture_drift", "Seats repaired in Redis after Postgres", m.picture_drift.clone());
         registry.register("rebuilds", "Pictures rebuilt in Redis", m.rebuilds.clone());

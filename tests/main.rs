@@ -38,6 +38,7 @@ mod limits_keep_passwords_from_guessers;
 mod limits_keep_their_script;
 mod limits_protect_everybody_else;
 mod local_servers_live_and_die_with_us;
+mod many_events_are_live_at_once;
 mod migrations_are_safe_beside_nodes;
 mod migrations_keep_their_rules;
 mod nobody_gets_at_what_is_somebody_elses;

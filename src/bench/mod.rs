@@ -60,7 +60,7 @@ pub struct Bench {
 enum What {
     #[command(flatten)]
     InAHouse(InAHouse),
-    /// One address, again and again. No house is opened for it, and nobody signs in.
+    /// One address, again and again, or some in turn. No house is opened for it, and nobody signs in.
     Read(read::Read),
 }
 

@@ -10,6 +10,12 @@ use super::drawing::{Drawing, draw};
 use crate::ids::{EventId, Ordinal};
 use crate::money::Currency;
 
+/// What a chart takes in memory for each place that has a name of its own: its name and where it is, its id, which is looked up,
+/// and its part of the drawing in two codings.
+const BYTES_A_SEAT: usize = 170;
+/// What it takes anyway.
+const BYTES: usize = 4096;
+
 /// One event's chart. It never changes, so it is read once and shared.
 #[derive(Debug)]
 pub struct Chart {
@@ -135,6 +141,11 @@ impl Chart {
     /// How many ordinals there are, aisle bits included.
     pub fn size(&self) -> u32 {
         self.document.size
+    }
+
+    /// About what it takes in memory, with its drawing.
+    pub(super) fn bytes(&self) -> usize {
+        BYTES + self.ordinals.len() * BYTES_A_SEAT
     }
 
     /// How many places there are.

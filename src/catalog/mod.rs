@@ -9,6 +9,7 @@ mod drawing;
 mod event;
 mod form;
 mod layout;
+mod on_sale;
 mod prepared;
 mod shelf;
 mod store;
@@ -26,6 +27,7 @@ pub use self::event::{Event, EventState};
 pub use self::form::{
     AreaForm, CategoryForm, EventPatch, NewEvent, RowForm, SeatForm, SeatsForm, SectionForm,
 };
+pub use self::on_sale::OnSale;
 pub use self::store::Catalog;
 
 use crate::stores::postgres::Outage;

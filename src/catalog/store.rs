@@ -1,7 +1,7 @@
 //! Events and charts in Postgres, and the charts that this node has read.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -16,10 +16,12 @@ use super::document::{Document, VERSION};
 use super::drawing::draw;
 use super::event::{Event, EventState, event_columns};
 use super::form::{EventPatch, NewEvent};
+use super::on_sale::Found;
 use super::prepared::Prepared;
-use super::shelf::Shelf;
+use super::shelf::{Place, Shelf};
 use crate::ids::{AccountId, EventId};
 use crate::stores::postgres::within;
+use crate::telemetry::Metrics;
 use crate::trail::{self, Deed};
 
 /// The catalog. Clones share the charts that were read.
@@ -27,6 +29,9 @@ use crate::trail::{self, Deed};
 pub struct Catalog {
     pub(super) pg: PgPool,
     shelf: Shelf,
+    metrics: Metrics,
+    /// What the loops of this node share. Locked for a look at a time, never across an await.
+    pub(super) on_sale: Arc<Mutex<Found>>,
 }
 
 impl fmt::Debug for Catalog {
@@ -37,8 +42,8 @@ impl fmt::Debug for Catalog {
 
 impl Catalog {
     #[must_use]
-    pub fn new(pg: PgPool) -> Self {
-        Self { pg, shelf: Shelf::default() }
+    pub fn new(pg: PgPool, metrics: Metrics) -> Self {
+        Self { pg, shelf: Shelf::default(), metrics, on_sale: Arc::default() }
     }
 
     /// Makes an event, published or as a draft. The same id again answers with the event that it made before.
@@ -162,20 +167,6 @@ impl Catalog {
             .map_err(CatalogError::Invalid)
     }
 
-    /// Events whose seats can still change hands, by sale or by refund: those that are not over for more than a month.
-    pub async fn live(&self) -> Result<Vec<Event>, CatalogError> {
-        within(async {
-            Ok(sqlx::query_as(
-                concat!("select ", event_columns!(), " from events
-                  where greatest(ends_at, starts_at, created_at) > now() - interval '30 days' and state <> 'draft'
-                  order by starts_at, id"),
-            )
-            .fetch_all(&self.pg)
-            .await?)
-        })
-        .await
-    }
-
     /// Edits what may be edited.
     pub async fn update(&self, id: EventId, patch: EventPatch, by: AccountId) -> Result<Event, CatalogError> {
         let before = self.event(id).await?;
@@ -236,9 +227,23 @@ impl Catalog {
     /// An event's chart. Read from Postgres once, however many ask at a time; afterwards no store is touched. A draft
     /// has none yet: what may still change is kept nowhere.
     pub async fn chart(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
-        let cell = self.shelf.place(id);
-        match cell.get_or_try_init(|| self.read(id, false)).await {
-            Ok(chart) => Ok(Arc::clone(chart)),
+        self.chart_at(self.shelf.place(id), id).await
+    }
+
+    /// The same for who walks through all events: it makes none of them stay that people do not ask for.
+    pub async fn chart_in_passing(&self, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+        self.chart_at(self.shelf.place_in_passing(id), id).await
+    }
+
+    async fn chart_at(&self, place: Place, id: EventId) -> Result<Arc<Chart>, CatalogError> {
+        if let Some(chart) = place.get() {
+            return Ok(Arc::clone(chart));
+        }
+        match place.get_or_try_init(|| self.read(id, false)).await {
+            Ok(chart) => {
+                self.make_room();
+                Ok(Arc::clone(chart))
+            }
             Err(error) => {
                 // What is not there takes no room: an id that is asked for in a loop leaves nothing behind.
                 self.shelf.clear(id);
@@ -279,6 +284,9 @@ impl Catalog {
             row.ok_or(CatalogError::NotFound)
         })
         .await?;
+        if !draft {
+            self.metrics.charts_read.inc();
+        }
         if version != VERSION {
             return Err(CatalogError::Unreadable(id, format!("it has version {version}")));
         }
@@ -307,10 +315,16 @@ impl Catalog {
             .await
             .map_err(|panic| CatalogError::Unreadable(id, panic.to_string()))?;
         draw_ahead(&chart);
-        let cell = self.shelf.place(id);
-        cell.get_or_init(|| std::future::ready(chart)).await;
+        let place = self.shelf.place(id);
+        place.get_or_init(|| std::future::ready(chart)).await;
         self.shelf.number(number, id);
+        self.make_room();
         Ok(())
+    }
+
+    fn make_room(&self) {
+        let shelf = self.shelf.clone();
+        tokio::task::spawn_blocking(move || shelf.make_room());
     }
 }
 

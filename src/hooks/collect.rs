@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use time::OffsetDateTime;
 
 use super::kind::Kind;
@@ -20,6 +21,8 @@ use crate::stores::postgres::within;
 const BITE: usize = 500;
 /// Bites at one event before the others have their turn.
 const BITES: usize = 20;
+/// Diaries that are collected at a time: each may need a connection to Postgres, of which others have need, too.
+const AT_A_TIME: usize = 4;
 /// Events that are switched at a time.
 const SIDE_BY_SIDE: usize = 16;
 /// How long whoever changes an endpoint waits for Redis to know: the next pass finds what is left.
@@ -45,12 +48,17 @@ impl Hooks {
 
     async fn collect_from(&self, events: Vec<Listened>) -> Result<usize, HooksError> {
         let mut new = 0;
-        for event in events {
-            let collected = async {
-                self.switch(event).await?;
-                self.collect_one(event.id).await
-            };
-            match collected.await {
+        let mut collected = stream::iter(events)
+            .map(async |event| {
+                let collecting = async {
+                    self.switch(event).await?;
+                    self.collect_one(event.id).await
+                };
+                (event, collecting.await)
+            })
+            .buffer_unordered(AT_A_TIME);
+        while let Some((event, collected)) = collected.next().await {
+            match collected {
                 Ok(notes) => new += notes,
                 Err(error) => {
                     tracing::debug!(%error, event.id = %event.id, "its diary is collected next time");
@@ -128,15 +136,18 @@ impl Hooks {
     ) -> Result<Vec<Listened>, HooksError> {
         within(async {
             Ok(sqlx::query_as(
-                "select id, wanted from (
-                     select e.id, e.starts_at, exists (select from hook_listeners l where l.event_id = e.id
-                                          and l.state = 'enabled' and l.types && $3) as wanted
-                       from events e
-                      where greatest(e.ends_at, e.starts_at, e.created_at) > now() - interval '30 days'
-                        and ($1::uuid is null or e.organiser_id = $1)
-                        -- Asked once: where nobody listens at all, no event is looked at.
-                        and (not $2 or exists (select from hooks where state = 'enabled' and types && $3))) live
-                  where wanted or not $2 order by starts_at, id",
+                "select e.id, hears.somebody is not null as wanted
+                   from events e
+                   left join lateral (
+                        -- One is enough; and asked for each of these events, not for all that there ever were.
+                        select true as somebody from hook_listeners l
+                         where l.event_id = e.id and l.state = 'enabled' and l.types && $3 limit 1) hears on true
+                  where greatest(e.ends_at, e.starts_at, e.created_at) > now() - interval '30 days' and e.state <> 'draft'
+                    and ($1::uuid is null or e.organiser_id = $1)
+                    -- Asked once: where nobody listens at all, no event is looked at.
+                    and (not $2 or exists (select from hooks where state = 'enabled' and types && $3))
+                    and (not $2 or hears.somebody)
+                  order by e.starts_at, e.id",
             )
             .bind(whose)
             .bind(only_wanted)

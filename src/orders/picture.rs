@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::catalog::{Chart, Event};
+use crate::catalog::{Chart, OnSale};
 use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
@@ -48,8 +48,8 @@ impl Claim {
 
 impl Desk {
     /// Events whose picture is kept: those that are not long over.
-    pub async fn events_on_sale(&self) -> Result<Vec<Event>, OrdersError> {
-        Ok(self.catalog.live().await?)
+    pub async fn events_on_sale(&self) -> Result<Arc<[OnSale]>, OrdersError> {
+        Ok(self.catalog.on_sale().await?)
     }
 
     /// Compares the picture with the claims and repairs what differs; says how many seats that were. A picture that has lost
@@ -89,7 +89,8 @@ impl Desk {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            let (chart, planes) = (self.catalog.chart(event).await?, self.seats.snapshot(event).await?);
+            let (chart, planes) =
+                (self.catalog.chart_in_passing(event).await?, self.seats.snapshot(event).await?);
             if !self.seats.has_holes(event, &planes, &chart.aisle_plane()).await? {
                 return Ok(None);
             }
@@ -175,7 +176,7 @@ impl Desk {
     }
 
     async fn both_sides(&self, event: EventId) -> Result<(Arc<Chart>, Planes, Vec<Claim>), OrdersError> {
-        let chart = self.catalog.chart(event).await?;
+        let chart = self.catalog.chart_in_passing(event).await?;
         let planes = self.seats.snapshot(event).await?;
         let claims = at_length::<_, OrdersError>(async {
             let mut tx = self.pg.begin().await?;

@@ -86,7 +86,7 @@ impl Desk {
         }
         let begun = Instant::now();
         let witness = self.witness_number().await?;
-        let chart = self.catalog.chart(event).await?;
+        let chart = self.catalog.chart_in_passing(event).await?;
         within::<_, Outage>(async {
             // Model: RaiseEpoch
             // Later than what Redis has seen, too: Postgres may have been restored to before those epochs.

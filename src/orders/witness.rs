@@ -46,7 +46,7 @@ impl Desk {
         })
         .await?;
         let Some(Witness { number, .. }) = raised else { return Ok(()) };
-        for event in self.events_on_sale().await? {
+        for event in self.events_on_sale().await?.iter() {
             // Postgres went back in this moment: what tells so must not be overwritten.
             if self.seats.witness(event.id).await?.is_some_and(|known| known > number) {
                 return Ok(());
@@ -72,7 +72,7 @@ impl Desk {
         let events = self.events_on_sale().await?;
         let mut known = Vec::with_capacity(events.len());
         let (mut unasked, mut away) = (0, None);
-        for event in &events {
+        for event in events.iter() {
             match self.seats.witness(event.id).await {
                 Ok(number) => known.push((event.id, number)),
                 Err(error) => {

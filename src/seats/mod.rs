@@ -8,6 +8,7 @@ mod checkout;
 mod diary;
 mod errors;
 mod feed;
+mod glance;
 mod hold;
 pub mod keys;
 mod load;
@@ -35,6 +36,7 @@ pub use self::checkout::{Asker, Claimed, Pinned, Released};
 pub use self::diary::{Note, NoteKind, Notes};
 pub use self::errors::{HoldRefusal, Reason, SeatsError};
 pub use self::feed::{FeedId, Version};
+pub use self::glance::Marker;
 pub use self::hold::{Held, HoldAsk, Once, Told, Via, Wish};
 pub use self::load::{ClaimKind, LoadPlan, LoadedClaim};
 pub use self::offer::{News, OfferAsk, Offered, Passed, Places};
@@ -50,6 +52,7 @@ pub use self::watch::{Change, Start};
 
 use self::pulse::Pulse;
 use self::scripts::Scripts;
+use self::sweep::Attended;
 use self::written::Written;
 use crate::ids::Ordinal;
 use crate::stores::redis::Redis;
@@ -78,6 +81,7 @@ pub struct Engine {
     metrics: Metrics,
     timing: Timing,
     pulse: Arc<Pulse>,
+    attended: Arc<Attended>,
 }
 
 impl Engine {
@@ -90,6 +94,7 @@ impl Engine {
             metrics,
             timing,
             pulse: Arc::default(),
+            attended: Arc::default(),
         }
     }
 

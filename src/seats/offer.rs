@@ -78,17 +78,6 @@ impl Engine {
         if reply.code() == "waiting" { Ok(()) } else { Err(reply.strange()) }
     }
 
-    /// Whether what comes free is kept for the waiting list; `None` where there is no picture.
-    ///
-    /// # Errors
-    /// When Redis cannot answer.
-    pub async fn keeps_for_the_list(&self, event: EventId) -> Result<Option<bool>, SeatsError> {
-        let meta = super::keys::Keys::of(event).meta();
-        let (epoch, waiting): (Option<i32>, Option<u8>) =
-            self.redis.read(redis::cmd("HMGET").arg(meta).arg("epoch").arg("waiting")).await?;
-        Ok(epoch.map(|_| waiting == Some(1)))
-    }
-
     /// How things stand. Read before the list is: what happens afterwards is seen as a change.
     ///
     /// # Errors

@@ -2,18 +2,17 @@
 //! the two, a failover, or a word that comes late leaves them apart. Here they are brought together again.
 
 use super::{Waitlist, WaitlistError};
-use crate::catalog::Event;
+use crate::catalog::OnSale;
 use crate::stores::postgres::within;
 
 impl Waitlist {
     /// Makes Redis keep what comes free where somebody waits, and has the list asked where Redis keeps it for nobody:
-    /// who asks finds that, and lets go. Whoever is on the way to do the same loses nothing by its being done twice.
+    /// who asks finds that, and lets go. Whoever is on the way to do the same loses nothing by its being done twice. What
+    /// Redis does was read after the event was.
     ///
     /// # Errors
     /// When one of the two cannot answer; the next look finds the same.
-    pub async fn agree(&self, event: &Event) -> Result<(), WaitlistError> {
-        // Model: ReadWaiting
-        let Some(keeps) = self.seats.keeps_for_the_list(event.id).await? else { return Ok(()) };
+    pub async fn agree(&self, event: &OnSale, keeps: bool) -> Result<(), WaitlistError> {
         if event.waits && !keeps {
             tracing::warn!(event.id = %event.id, "Redis did not know that somebody waits");
             // Model: BeginAgain

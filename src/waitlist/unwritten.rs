@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Waitlist, WaitlistError};
-use crate::catalog::Event;
+use crate::catalog::OnSale;
 use crate::ids::{AccountId, EntryId, HoldId};
 use crate::seats::{Asker, Held, SeatState, SeatsError};
 use crate::stores::postgres::within;
@@ -18,8 +18,10 @@ const MARGIN: Duration = Duration::from_mins(5);
 
 impl Waitlist {
     /// Gives back what an event's parties were granted and nobody wrote down before they went; says how many holds.
-    pub async fn give_back_unwritten(&self, event: &Event) -> Result<usize, WaitlistError> {
-        let lasts = event.offer_seconds.map_or(self.offer, |seconds| Duration::from_secs(seconds.into()));
+    pub async fn give_back_unwritten(&self, event: &OnSale) -> Result<usize, WaitlistError> {
+        let lasts = event
+            .offer_seconds
+            .map_or(self.offer, |seconds| Duration::from_secs(seconds.unsigned_abs().into()));
         if !self.somebody_went(event, lasts + MARGIN).await? {
             return Ok(0);
         }
@@ -41,7 +43,7 @@ impl Waitlist {
     }
 
     /// Whether any party has gone while what it was granted could still stand.
-    async fn somebody_went(&self, event: &Event, since: Duration) -> Result<bool, WaitlistError> {
+    async fn somebody_went(&self, event: &OnSale, since: Duration) -> Result<bool, WaitlistError> {
         within(async {
             let (went,): (bool,) = sqlx::query_as(
                 "select exists (select from waitlist_log where event_id = $1 and at > now() - make_interval(secs => $2)
@@ -57,8 +59,8 @@ impl Waitlist {
     }
 
     /// The holds that were made for parties and are not at checkout.
-    async fn granted(&self, event: &Event) -> Result<Vec<Held>, WaitlistError> {
-        let chart = self.catalog.chart(event.id).await?;
+    async fn granted(&self, event: &OnSale) -> Result<Vec<Held>, WaitlistError> {
+        let chart = self.catalog.chart_in_passing(event.id).await?;
         let planes = self.seats.snapshot(event.id).await?;
         let held: Vec<_> = (0..chart.size()).filter(|&at| planes.state(at) == SeatState::Held).collect();
         let flags = self.seats.flags(event.id, &held).await?;

@@ -298,7 +298,7 @@ async fn ask_guards(pg: &PgPool) -> Result<Finding, Outage> {
 /// The live picture equals Postgres: seats that differ now and still differ when looked at again.
 async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
     let mut breaches = 0;
-    for event in app.desk.events_on_sale().await? {
+    for event in app.desk.events_on_sale().await?.iter() {
         let drift = app.desk.drift(event.id).await?;
         if drift > 0 {
             tracing::error!(event.id = %event.id, seats = drift, "the picture of this event is not true");

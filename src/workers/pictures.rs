@@ -6,14 +6,15 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::catalog::Event;
+use crate::catalog::OnSale;
 use crate::orders::OrdersError;
+use crate::seats::Marker;
 use crate::workers::{LONGEST_PAUSE, wait};
 
 /// How often each event's readiness marker is looked at: a lost picture stays closed for about this long.
 const PERIOD: Duration = Duration::from_millis(400);
 
-/// Events looked at side by side: those of a shard that is away take their time to say so.
+/// Pictures rebuilt or compared side by side: those of a shard that is away take their time to say so.
 const SIDE_BY_SIDE: usize = 16;
 
 /// Which processes answered the last look: another Redis or another Postgres may have lost the last moments.
@@ -53,15 +54,23 @@ async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
     }
     // Model: ReadWaits
     let events = app.desk.events_on_sale().await?;
+    // Model: ReadWaiting
+    let markers = app.engine.markers(&events.iter().map(|event| event.id).collect::<Vec<_>>()).await;
     let mut failed = None;
-    for some in events.chunks(SIDE_BY_SIDE) {
+    let mut due = Vec::new();
+    for (event, marker) in events.iter().zip(markers) {
+        match marker {
+            Ok(marker) if is_due(event, marker) || changed => due.push((event, marker)),
+            Ok(_) => {}
+            Err(error) => failed = Some(waits(event, error.into())),
+        }
+    }
+    for some in due.chunks(SIDE_BY_SIDE) {
         // One event that cannot be rebuilt must not keep the others closed; nor a part of a Cluster that is away.
-        for (event, looked) in
-            some.iter().zip(join_all(some.iter().map(|event| look_at(app, event, changed))).await)
-        {
-            if let Err(error) = looked {
-                tracing::warn!(%error, event.id = %event.id, "a picture waits for the next look");
-                failed = Some(error);
+        let mended = join_all(some.iter().map(|(event, marker)| mend(app, event, *marker, changed))).await;
+        for ((event, _), mended) in some.iter().zip(mended) {
+            if let Err(error) = mended {
+                failed = Some(waits(event, error));
             }
         }
     }
@@ -73,13 +82,26 @@ async fn look(app: &App, servers: &mut Servers) -> Result<(), OrdersError> {
     Ok(())
 }
 
-async fn look_at(app: &App, event: &Event, changed: bool) -> Result<(), OrdersError> {
-    if app.engine.epoch(event.id).await? != Some(event.epoch) {
+fn waits(event: &OnSale, error: OrdersError) -> OrdersError {
+    tracing::warn!(%error, event.id = %event.id, "a picture waits for the next look");
+    error
+}
+
+/// Whether Redis and Postgres say two things of an event.
+fn is_due(event: &OnSale, marker: Marker) -> bool {
+    marker.epoch != Some(event.epoch) || marker.keeps != event.waits
+}
+
+async fn mend(app: &App, event: &OnSale, marker: Marker, changed: bool) -> Result<(), OrdersError> {
+    if marker.epoch != Some(event.epoch) {
         app.desk.rebuild(event.id).await?;
-    } else if changed {
+        // It brings the waiting list's word with it.
+        return Ok(());
+    }
+    if changed {
         app.desk.reconcile_picture(event.id).await?;
     }
-    if let Err(error) = app.waitlist.agree(event).await {
+    if let Err(error) = app.waitlist.agree(event, marker.keeps).await {
         tracing::debug!(%error, event.id = %event.id, "a waiting list is compared again next time");
     }
     Ok(())
@@ -96,7 +118,7 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
         }
         let Ok(events) = app.desk.events_on_sale().await else { continue };
         let mut all = true;
-        for event in events {
+        for event in events.iter() {
             match app.desk.reconcile_picture(event.id).await {
                 Ok(0) => {}
                 Ok(seats) => tracing::warn!(event.id = %event.id, seats, "the picture had drifted"),
@@ -105,7 +127,7 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
                     tracing::debug!(%error, event.id = %event.id, "compared again next time");
                 }
             }
-            if let Err(error) = app.waitlist.give_back_unwritten(&event).await {
+            if let Err(error) = app.waitlist.give_back_unwritten(event).await {
                 tracing::debug!(%error, event.id = %event.id, "its offers are looked at next time");
             }
             if stop.is_cancelled() {

@@ -50,7 +50,7 @@ pub async fn run(app: &App, since: Option<OffsetDateTime>) -> Result<Recovery, O
     // Last, so that what was brought back is in them.
     let events = desk.events_on_sale().await?;
     desk.doubt(&events.iter().map(|event| event.id).collect::<Vec<_>>()).await?;
-    for event in &events {
+    for event in events.iter() {
         // A node that runs may have begun already.
         while !desk.rebuild(event.id).await? {
             tokio::time::sleep(Duration::from_millis(100)).await;

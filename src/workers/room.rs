@@ -17,8 +17,8 @@ pub async fn run(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         pace.follow(app.engine.pulse());
         let mut waiting = 0;
-        if let Ok(events) = app.desk.events_on_sale().await {
-            for event in events.iter().filter(|event| event.room_minutes.is_some()) {
+        if let Ok(events) = app.catalog.on_sale_lately().await {
+            for event in events.iter().filter(|event| event.has_room) {
                 match app.rooms.open_the_door(event.id, pace.people_per_second()).await {
                     Ok(let_in) => waiting += let_in.map_or(0, |let_in| let_in.waiting),
                     Err(SeatsError::NotReady(_)) => {}

@@ -121,7 +121,7 @@ steps! {
     BeginWaiting: "src/waitlist/join.rs";
     /// Whether anybody waits is known twice, and either may have been lost.
     ReadWaits: "src/workers/pictures.rs";
-    ReadWaiting: "src/waitlist/agree.rs";
+    ReadWaiting: "src/workers/pictures.rs";
     BeginAgain: "src/waitlist/agree.rs";
     AskAgain: "src/waitlist/agree.rs";
     ReadNews: "src/waitlist/serve.rs";

@@ -42,5 +42,19 @@ select t.event_id, t.id, t.order_id, f.at, 'checked_in', 'filler' from filler f
   join tickets t on t.event_id = f.event_id and t.order_id = f.id where f.number % 2 = 0;
 insert into idempotency_keys (scope, key, fingerprint, resource_id, runner, locked_until, status, answer, expires_at)
 select 'filler', number::text, '\x00', id, id, at, 201, '\x00', now() + interval '1 day' from filler;
+insert into waitlist (id, event_id, account_id, quantity, state, joined_at)
+select id, event_id, account_id, 2, case number % 8 when 0 then 'lapsed' else 'left' end, at from filler where number % 4 = 0;
+insert into waitlist_log (event_id, entry_id, step, at, from_state, to_state, cause, actor)
+select event_id, id, 1, at, null, 'waiting', 'joined', account_id::text from filler where number % 4 = 0
+union all select event_id, id, 2, at + interval '1 minute', 'waiting', case number % 8 when 0 then 'offered' else 'left' end, 'filler', 'clock'
+  from filler where number % 4 = 0
+union all select event_id, id, 3, at + interval '11 minutes', 'offered', 'lapsed', 'time', 'clock' from filler where number % 8 = 0;
+insert into offers (hold_id, event_id, entry_id, account_id, amount, state, made_at, expires_at)
+select gen_random_uuid(), event_id, id, account_id, 4800, 'lapsed', at, at + interval '10 minutes' from filler where number % 8 = 0;
+insert into trail (id, at, actor_id, event_id, action)
+select gen_random_uuid(), at, account_id, event_id, 'event changed' from filler where number % 2 = 0;
+insert into hook_deliveries (hook_id, hook_event_id, attempts, queued_at, trying_since, due_at, tried_at, delivered_at, status)
+select '01900000-0000-7000-8000-000000000001', h.id, 1, h.created_at, h.created_at, h.created_at, h.created_at, h.created_at, 200
+  from hook_events h where h.event_id in (select event_id from filler);
 drop table filler;
 analyze;
