@@ -366,6 +366,6 @@ mod tests {
     #[test]
     fn a_message_is_one_block_of_lines() {
         let words = message("change", version(1, 2), b"{}");
-        assert_eq!(String::from_utf8(words).unwrap(), "23\r\nevent: change\nid: 1-1-2\ndata: {}\n\n\r\n");
+        assert_eq!(String::from_utf8(words).unwrap(), "22\r\nevent: change\nid: 1-1-2\ndata: {}\n\n\r\n");
     }
 }

@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn what_is_put_into_a_piece_comes_out_of_it() {
         let piece = Bytes::from(in_a_piece(&[b"data: ", b"a\r\nline of its own", b"\n\n"]));
-        assert_eq!(piece, "19\r\ndata: a\r\nline of its own\n\n\r\n");
+        assert_eq!(piece, "1a\r\ndata: a\r\nline of its own\n\n\r\n");
         assert_eq!(out_of_its_piece(&piece), "data: a\r\nline of its own\n\n");
     }
 }
