@@ -14,6 +14,7 @@ use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims};
+use crate::proof::{self, Step};
 use crate::seats::{Asker, Held, HoldAsk, Via, Wish};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
@@ -143,7 +144,7 @@ impl Desk {
                 detail: json!({ "seats": names, "reason": comp.reason }),
             };
             trail::write(&mut tx, &deed).await?;
-            tx.commit().await?;
+            proof::step(Step::Give, tx.commit()).await?;
             Ok(())
         })
         .await
