@@ -1,12 +1,17 @@
 //! Stripe tells things twice, late and in any order, keeps failures, and gives money back that comes back to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use holdfast::payments::signature;
+use holdfast::payments::{Gateway, PaymentsError, signature};
+use holdfast::telemetry::Metrics;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::payments_support::{SECRET_KEY, gateway};
 use crate::support::journeys::{BAD_CARD, GOOD_CARD, id};
 use crate::support::{Client, Holdfast, eventually, webhook_secret};
 
@@ -400,4 +405,68 @@ async fn an_order_keeps_the_price_it_was_made_at() {
     let report = holdfast.organiser().get(&format!("/v1/admin/events/{event}/report")).await.expect(200);
     assert_eq!((report["revenue"].as_i64(), report["refunded"].as_i64()), (Some(5500), Some(9600)));
     holdfast.every_invariant_holds().await;
+}
+
+/// Somebody at Stripe's address who answers every call like this, however long that takes.
+async fn in_place_of_stripe<F: Future<Output = ()> + Send>(
+    answer: impl Fn(TcpStream) -> F + Send + 'static,
+) -> (Gateway, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let serving = tokio::spawn(async move {
+        while let Ok((mut wire, _)) = listener.accept().await {
+            // The question fits into one read; what it says does not matter.
+            let _ = wire.read(&mut [0; 4096]).await;
+            answer(wire).await;
+        }
+    });
+    (gateway(&url, SECRET_KEY, 1000, Metrics::new()), AbortOnDropHandle::new(serving))
+}
+
+#[tokio::test]
+async fn a_redirect_takes_our_key_nowhere() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    elsewhere.set_nonblocking(true).expect("it can be asked");
+    let there = elsewhere.local_addr().expect("an address");
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let (stripe, _serving) = in_place_of_stripe(move |mut wire| async move {
+            let head = format!("HTTP/1.1 {status}\r\nlocation: http://{there}/v1/payment_intents/pi_1\r\n");
+            let rest = "content-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = wire.write_all(format!("{head}{rest}").as_bytes()).await;
+        })
+        .await;
+        let answer = stripe.intent("pi_1").await;
+        let told = status[..3].parse::<u16>().expect("a number");
+        assert!(
+            matches!(&answer, Err(PaymentsError::Refused { status, .. }) if *status == told),
+            "{answer:?}"
+        );
+        // Whoever follows has been there before it answers.
+        let came = elsewhere.accept().map(|(_, from)| from);
+        assert!(came.is_err(), "{status}: {came:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let (counted, part) = (Arc::clone(&sent), format!("10000\r\n{}\r\n", " ".repeat(0x1_0000)));
+    let (stripe, _serving) = in_place_of_stripe(move |mut wire| {
+        let (sent, part) = (Arc::clone(&counted), part.clone());
+        async move {
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+            let mut going = wire.write_all(head.as_bytes()).await;
+            while going.is_ok() {
+                going = wire.write_all(part.as_bytes()).await;
+                sent.fetch_add(part.len(), Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    let answer = stripe.intent("pi_1").await;
+    assert!(matches!(&answer, Err(PaymentsError::Unreadable { .. })), "{answer:?}");
+    // Eight megabytes, and what the kernel has in its hands at both ends.
+    let sent = sent.load(Ordering::SeqCst);
+    assert!((8 << 20..32 << 20).contains(&sent), "{sent} bytes were taken");
 }

@@ -250,3 +250,24 @@ fn the_image_is_built_of_what_the_dockerfile_copies() {
         assert!(there, "{} is compiled in, and the Dockerfile does not copy it", path.display());
     }
 }
+
+#[test]
+fn whoever_calls_out_follows_no_redirect_and_checks_certificates() {
+    let mut callers = Vec::new();
+    for (name, text) in sources() {
+        let code: String = code(&text).map(|(_, line)| line).collect();
+        for word in ["danger_accept", "dangerous()", "accept_invalid", "tls_danger"] {
+            assert!(!code.contains(word), "{name} takes certificates that nobody vouches for");
+        }
+        for (at, made) in code.match_indices("Client::builder()") {
+            let rest = &code[at + made.len()..];
+            assert!(rest.starts_with(".redirect(redirect::Policy::none())"), "{name} follows redirects");
+            callers.push(name.clone());
+        }
+        assert!(!code.contains("Client::new()"), "{name} follows redirects");
+    }
+    // Stripe, its double, and the systems that are told what happens; the latter are called past every proxy.
+    assert_eq!(callers, ["hooks/wire.rs", "payments/stripe.rs", "sandbox/webhooks.rs"]);
+    let hooks: String = code(&sources()["hooks/wire.rs"]).map(|(_, line)| line).collect();
+    assert!(hooks.contains("Policy::none()).no_proxy()"), "an endpoint is not called by way of a proxy");
+}

@@ -81,7 +81,7 @@ impl Hooks {
         let url = signing.hook.url.as_str();
         let sent = join_all(leased.iter().map(|one| async {
             let outcome = self.send(url, one, secrets.as_deref()).await;
-            self.record(hook, one, &outcome).await
+            proof::step(Step::RecordTold, self.record(hook, one, &outcome)).await
         }));
         let count = leased.len();
         for recorded in sent.await {

@@ -11,6 +11,7 @@ use crate::catalog::Chart;
 use crate::ids::{AccountId, EventId, Ordinal};
 use crate::orders::error::OrdersError;
 use crate::orders::{Desk, claims};
+use crate::proof::{self, Step};
 use crate::seats::{Reason, SeatsError};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
@@ -29,7 +30,8 @@ impl Desk {
     ) -> Result<(), OrdersError> {
         let chart = self.catalog.chart(event).await?;
         // Redis first: a customer who holds the seat is not surprised at checkout.
-        let refused: Vec<_> = (self.seats.block(event, ordinals).await?)
+        let refused: Vec<_> = proof::step(Step::ShowBlocked, self.seats.block(event, ordinals))
+            .await?
             .into_iter()
             .filter(|(_, why)| *why != Reason::Blocked)
             .collect();
@@ -59,7 +61,7 @@ impl Desk {
             if rows.is_empty() {
                 let detail = json!({ "seats": names(&chart, ordinals), "reason": reason });
                 trail::write(&mut tx, &deed(by, event, "seats blocked", detail)).await?;
-                tx.commit().await?;
+                proof::step(Step::Block, tx.commit()).await?;
             }
             let reason = |state: &str| if state == "sold" { Reason::Sold } else { Reason::Held };
             Ok::<_, OrdersError>(
@@ -130,11 +132,11 @@ impl Desk {
                 let detail = json!({ "seats": names(&chart, ordinals), "reason": reason });
                 trail::write(&mut tx, &deed(by, event, "seats unblocked", detail)).await?;
             }
-            tx.commit().await?;
+            proof::step(Step::Unblock, tx.commit()).await?;
             Ok::<_, OrdersError>(())
         })
         .await?;
-        match self.seats.unblock(event, ordinals).await {
+        match proof::step(Step::ShowUnblocked, self.seats.unblock(event, ordinals)).await {
             // The claims are gone; the reconciler frees what Redis could not be told of.
             Err(error @ (SeatsError::Redis(_) | SeatsError::NotReady(_))) => {
                 tracing::warn!(%error, event.id = %event, "unblocked seats wait for the reconciler");

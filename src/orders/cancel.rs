@@ -192,7 +192,7 @@ impl Desk {
                 let money = (amount, rest.currency.as_str());
                 money_back::owe_for(&mut tx, whose, &rest.payment_intent, money, &because.cause).await?;
             }
-            tx.commit().await?;
+            proof::step(Step::OwePart, tx.commit()).await?;
             Ok(())
         })
         .await?;

@@ -13,6 +13,7 @@ use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::orders::log::{Actor, Because};
 use crate::payments::{Cancelled, Intent, IntentStatus, Refund};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
 
@@ -202,7 +203,8 @@ impl Desk {
             return Ok(false);
         }
         tracing::warn!(intent = intent.id, "a payment that nobody was told of is cancelled");
-        Ok(matches!(self.payments.cancel(&intent.id).await?, Cancelled::Done(_)))
+        let cancelled = proof::step(Step::ShutStray, self.payments.cancel(&intent.id)).await?;
+        Ok(matches!(cancelled, Cancelled::Done(_)))
     }
 
     /// Captured for an order that we do not have. It is not given back unasked: the order may be another house's on the same

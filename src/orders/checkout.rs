@@ -151,7 +151,8 @@ impl Desk {
         refused: Vec<RefusedSeat>,
     ) -> Result<T, OrdersError> {
         // Model: GiveBack
-        if let Err(error) = self.seats.release(hold.event, hold.hold, Asker::Owner(hold.owner)).await {
+        let released = self.seats.release(hold.event, hold.hold, Asker::Owner(hold.owner));
+        if let Err(error) = proof::step(Step::GiveBack, released).await {
             tracing::warn!(%error, hold.id = %hold.hold, "a refused hold waits for its deadline");
         }
         let ordinals: Vec<_> = refused.iter().filter_map(|seat| chart.ordinal(&seat.id)).collect();

@@ -129,7 +129,7 @@ impl Desk {
             return Ok(Some(known.clone()));
         }
         // Model: OpenToShut
-        match self.payments.open(&wanted.to_open()?).await {
+        match proof::step(Step::OpenToShut, self.payments.open(&wanted.to_open()?)).await {
             Ok(intent) => {
                 // Model: StoreToShut
                 self.store_intent(wanted, &intent).await?;
@@ -213,7 +213,7 @@ impl Desk {
                 .execute(&mut *tx)
                 .await?;
             }
-            tx.commit().await?;
+            proof::step(Step::KeepProcessing, tx.commit()).await?;
             Ok::<_, OrdersError>(kept)
         })
         .await?;

@@ -14,6 +14,7 @@ use crate::orders::log::{self, Actor, Because};
 use crate::orders::read::Order;
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, claims};
+use crate::proof::{self, Step};
 use crate::seats::{Asker, Held, HoldAsk, Via, Wish};
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
@@ -55,8 +56,10 @@ impl Desk {
         seats.sort_unstable();
         seats.dedup();
         let given = self.write_comp(comp, &chart, name, &seats).await;
-        if given.is_err() && held.is_some() {
-            // Whether it was committed or not: the order, if there is one, has its own claims.
+        // After an outage it is unknown whether it was committed, and whoever repeats the call finds the same hold again: given
+        // back, its id would be used up, and the repeat refused for good.
+        let is_refused = given.as_ref().is_err_and(|error| !error.is_outage());
+        if is_refused && held.is_some() {
             if let Err(error) = self.seats.release(comp.event, name, Asker::Owner(comp.guest)).await {
                 tracing::warn!(%error, hold.id = %name, "a refused guest's hold waits for its deadline");
             }
@@ -143,7 +146,7 @@ impl Desk {
                 detail: json!({ "seats": names, "reason": comp.reason }),
             };
             trail::write(&mut tx, &deed).await?;
-            tx.commit().await?;
+            proof::step(Step::Give, tx.commit()).await?;
             Ok(())
         })
         .await

@@ -11,6 +11,7 @@ use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::orders::log::{Actor, Because};
 use crate::orders::state::OrderState;
+use crate::proof::{self, Step};
 use crate::seats::SeatsError;
 use crate::stores::postgres::within;
 use crate::trail::{self, Deed};
@@ -39,7 +40,7 @@ impl Desk {
                 };
                 trail::write(&mut tx, &deed).await?;
             }
-            tx.commit().await?;
+            proof::step(Step::CancelEvent, tx.commit()).await?;
             Ok::<_, OrdersError>(())
         })
         .await?;

@@ -9,6 +9,7 @@ use crate::orders::settle::{give_up, own_payment, record_capture};
 use crate::orders::state::OrderState;
 use crate::orders::{Desk, effects};
 use crate::payments::{Intent, IntentStatus, Refund};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 
 impl Desk {
@@ -81,7 +82,7 @@ impl Desk {
                     effects::owe(&mut tx, locked.event_id, effects::Effect::Show(order)).await?;
                 }
                 record_capture(&mut tx, &locked, intent).await?;
-                tx.commit().await?;
+                proof::step(Step::EndGivenBack, tx.commit()).await?;
             }
             Ok(())
         })

@@ -142,19 +142,20 @@ impl Desk {
 
     async fn insert_foreign(&self, refund: &Refund) -> Result<Option<RefundId>, OrdersError> {
         within(async {
-            let made: Option<(RefundId,)> = sqlx::query_as(
-                "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause)
-                 select $1, event_id, order_id, payment_intent, $3, currency, 'stripe:' || $4
+            // It is under way at Stripe already: whoever finds it like this asks how it stands, and sends no other.
+            let adopted = sqlx::query_as(
+                "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause, state,
+                                      stripe_refund)
+                 select $1, event_id, order_id, payment_intent, $3, currency, 'stripe:' || $4, 'pending', $4
                    from payments where payment_intent = $2
-                 on conflict on constraint refunds_once_per_cause do nothing
-                 returning id",
+                 on conflict do nothing returning id",
             )
             .bind(RefundId::new())
             .bind(&refund.intent)
             .bind(refund.amount)
             .bind(&refund.id)
-            .fetch_optional(&self.pg)
-            .await?;
+            .fetch_optional(&self.pg);
+            let made: Option<(RefundId,)> = proof::step(Step::AdoptRefund, adopted).await?;
             Ok(made.map(|(id,)| id))
         })
         .await

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::payments::{Intent, Refund, RefundStatus};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 
 /// A captured payment that belongs to no order that we have.
@@ -46,7 +47,7 @@ impl Desk {
         tracing::error!(intent = intent.id, reason, "captured money is parked for a person");
         within(async {
             // Model: Park
-            sqlx::query(
+            let parked = sqlx::query(
                 "insert into parked_payments (payment_intent, amount, currency, reason, order_id, event_id)
                  values ($1, $2, $3, $4, $5, $6) on conflict (payment_intent) do nothing",
             )
@@ -56,8 +57,8 @@ impl Desk {
             .bind(reason)
             .bind(intent.order())
             .bind(intent.event())
-            .execute(&self.pg)
-            .await?;
+            .execute(&self.pg);
+            proof::step(Step::Park, parked).await?;
             Ok(())
         })
         .await

@@ -100,7 +100,7 @@ impl Desk {
         }
         // The order closed while Stripe was asked: shut what was just opened before anybody learns its secret.
         // Model: CancelUnwanted
-        self.payments.cancel(&intent.id).await?;
+        proof::step(Step::CancelUnwanted, self.payments.cancel(&intent.id)).await?;
         Ok(())
     }
 

@@ -149,7 +149,8 @@ impl Desk {
 
     /// Tells Redis an event's rules after they were edited.
     pub async fn apply_rules(&self, event: &Event) -> Result<(), OrdersError> {
-        self.seats.configure(event.id, &self.rules(event).await?).await?;
+        let rules = self.rules(event).await?;
+        proof::step(Step::ApplyRules, self.seats.configure(event.id, &rules)).await?;
         Ok(())
     }
 

@@ -75,6 +75,56 @@ pub enum Step {
     CollectNotes,
     /// Another system: it is told.
     Deliver,
+    /// Postgres: what another system answered.
+    RecordTold,
+    /// Redis: seats are taken out of the sale.
+    ShowBlocked,
+    /// Postgres: the claims of seats that are out of the sale.
+    Block,
+    /// Postgres: those claims are gone.
+    Unblock,
+    /// Redis: those seats are free.
+    ShowUnblocked,
+    /// Postgres: a guest's order, confirmed at once.
+    Give,
+    /// Postgres: a part of an order's money is owed.
+    OwePart,
+    /// Postgres: an event is cancelled.
+    CancelEvent,
+    /// Redis: an event's rules.
+    ApplyRules,
+    /// Postgres: an order waits for a slow bank.
+    KeepProcessing,
+    /// Stripe: a PaymentIntent that nobody has heard of is asked for, to be cancelled.
+    OpenToShut,
+    /// Stripe: a PaymentIntent is cancelled whose order ended while it was opened.
+    CancelUnwanted,
+    /// Stripe: a PaymentIntent is cancelled that another one has taken the place of.
+    ShutStray,
+    /// Postgres: an order ends whose money came and went back.
+    EndGivenBack,
+    /// Postgres: a refund that was made at Stripe is one of ours.
+    AdoptRefund,
+    /// Postgres: money of no order waits for a person.
+    Park,
+    /// Redis: a hold that was refused at checkout is gone.
+    GiveBack,
+    /// Postgres: a party waits.
+    Join,
+    /// Redis: whatever comes free is kept for those who wait.
+    BeginWaiting,
+    /// Postgres: a party waits no longer, or has declined.
+    Leave,
+    /// Redis: what was declined is gone.
+    ReleaseDeclined,
+    /// Redis: what was granted to a party that has left is gone.
+    TakeOfferBack,
+    /// Postgres: why a party is passed over.
+    PassOver,
+    /// Postgres: nobody waits.
+    AllServed,
+    /// Postgres: all waiting for an event ends.
+    CloseList,
     /// Postgres: the next migration.
     Migrate,
 }
@@ -154,7 +204,7 @@ pub enum Bug {
 }
 
 impl Step {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 59] = [
         Self::Hold,
         Self::BeginOnce,
         Self::Claims,
@@ -188,6 +238,31 @@ impl Step {
         Self::MarkLetter,
         Self::CollectNotes,
         Self::Deliver,
+        Self::RecordTold,
+        Self::ShowBlocked,
+        Self::Block,
+        Self::Unblock,
+        Self::ShowUnblocked,
+        Self::Give,
+        Self::OwePart,
+        Self::CancelEvent,
+        Self::ApplyRules,
+        Self::KeepProcessing,
+        Self::OpenToShut,
+        Self::CancelUnwanted,
+        Self::ShutStray,
+        Self::EndGivenBack,
+        Self::AdoptRefund,
+        Self::Park,
+        Self::GiveBack,
+        Self::Join,
+        Self::BeginWaiting,
+        Self::Leave,
+        Self::ReleaseDeclined,
+        Self::TakeOfferBack,
+        Self::PassOver,
+        Self::AllServed,
+        Self::CloseList,
         Self::Migrate,
     ];
 }

@@ -8,6 +8,7 @@ use super::wish::Wish;
 use super::{Waitlist, WaitlistError};
 use crate::catalog::Event;
 use crate::ids::{AccountId, EntryId, EventId};
+use crate::proof::{self, Step};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
 
@@ -60,7 +61,7 @@ impl Waitlist {
                 .bind(ask.event)
                 .execute(&mut *tx)
                 .await?;
-            tx.commit().await?;
+            proof::step(Step::Join, tx.commit()).await?;
             Ok::<_, WaitlistError>((entry, true))
         })
         .await?;
@@ -72,7 +73,7 @@ impl Waitlist {
         }
         // From here on nothing comes free past this party. Without Redis, whatever comes back keeps its list first.
         // Model: BeginWaiting
-        if let Err(error) = self.seats.begin_waiting(ask.event).await {
+        if let Err(error) = proof::step(Step::BeginWaiting, self.seats.begin_waiting(ask.event)).await {
             tracing::warn!(%error, event.id = %ask.event, "Redis will be told by the next look at the list");
         }
         self.standings.forget(ask.event);

@@ -4,6 +4,7 @@ use super::entry::{EntryState, Move, advance};
 use super::offers::end_offer;
 use super::{Waitlist, WaitlistError};
 use crate::ids::{AccountId, EntryId, EventId, HoldId, OrderId};
+use crate::proof::{self, Step};
 use crate::seats::{Asker, SeatsError};
 use crate::stores::postgres::within;
 use crate::telemetry::Metrics;
@@ -85,13 +86,14 @@ impl Waitlist {
                     Gone::Empty
                 }
             };
-            tx.commit().await?;
+            proof::step(Step::Leave, tx.commit()).await?;
             Ok((event, gone))
         })
         .await?;
         if let Gone::GiveBack(hold) = gone {
             // Model: ReleaseDeclined
-            match self.seats.release(event, hold, Asker::Owner(by_owner(self, hold).await?)).await {
+            let owner = Asker::Owner(by_owner(self, hold).await?);
+            match proof::step(Step::ReleaseDeclined, self.seats.release(event, hold, owner)).await {
                 Ok(_) | Err(SeatsError::Gone) => {}
                 // Nobody can check it out any more; its time ends it.
                 Err(error) => tracing::warn!(%error, hold.id = %hold, "a declined offer waits for its end"),

@@ -223,7 +223,9 @@ impl Waitlist {
             Written::Outdated => return Ok(false),
             Written::Gone => {
                 // Model: TakeOfferBack
-                match self.seats.release(party.event_id, held.hold, Asker::Owner(party.account_id)).await {
+                let owner = Asker::Owner(party.account_id);
+                let back = self.seats.release(party.event_id, held.hold, owner);
+                match proof::step(Step::TakeOfferBack, back).await {
                     Ok(_) | Err(SeatsError::Gone) => {}
                     Err(error) => return Err(error.into()),
                 }

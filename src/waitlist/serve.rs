@@ -176,7 +176,7 @@ impl Waitlist {
             .bind(event)
             .execute(&mut *tx)
             .await?;
-            tx.commit().await?;
+            proof::step(Step::AllServed, tx.commit()).await?;
             Ok(())
         })
         .await
@@ -262,7 +262,7 @@ impl Waitlist {
                 let why = Move { to: EntryState::Waiting, cause: &cause, by: None, hold: None };
                 write(&mut tx, party.event_id, party.id, Some(EntryState::Waiting), &why).await?;
             }
-            tx.commit().await?;
+            proof::step(Step::PassOver, tx.commit()).await?;
             Ok(())
         })
         .await
@@ -284,7 +284,7 @@ impl Waitlist {
                     let why = Move { to: EntryState::Closed, cause: "the list is closed", by: None, hold: None };
                     advance(&mut tx, *party, EntryState::Waiting, &why).await?;
                 }
-                tx.commit().await?;
+                proof::step(Step::CloseList, tx.commit()).await?;
                 Ok::<_, WaitlistError>(parties.len())
             })
             .await?;

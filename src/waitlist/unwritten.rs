@@ -1,8 +1,8 @@
-//! Seats that were granted to a party and never written down as its offer.
+//! Seats that were granted to a party and are nobody's offer: never written down as one, or declined.
 //!
-//! A node that dies between the two leaves a hold that only Redis knows. While its party waits, the next turn finds it
-//! again; when the party has gone meanwhile, nobody could take it up, and it would keep its seats from everybody for as
-//! long as an offer lasts.
+//! A node that dies between granting and writing leaves a hold that only Redis knows. While its party waits, the next turn
+//! finds it again; when the party has gone meanwhile, nobody could take it up. Nor can anybody whose node died between writing
+//! down that they decline and giving the seats back. Either would keep its seats from everybody for as long as an offer lasts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::stores::postgres::within;
 const MARGIN: Duration = Duration::from_mins(5);
 
 impl Waitlist {
-    /// Gives back what an event's parties were granted and nobody wrote down before they went; says how many holds.
+    /// Gives back what an event's parties were granted and nobody can take up since they went; says how many holds.
     pub async fn give_back_unwritten(&self, event: &OnSale) -> Result<usize, WaitlistError> {
         let lasts = event
             .offer_seconds
@@ -33,7 +33,7 @@ impl Waitlist {
             match self.seats.release(event.id, offer.hold, Asker::Owner(offer.owner)).await {
                 Ok(_) => {
                     returned += 1;
-                    tracing::warn!(event.id = %event.id, hold.id = %offer.hold, "seats that were granted to nobody are given back");
+                    tracing::warn!(event.id = %event.id, hold.id = %offer.hold, "seats that nobody can take up are given back");
                 }
                 Err(SeatsError::Gone | SeatsError::InCheckout(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -47,7 +47,7 @@ impl Waitlist {
         within(async {
             let (went,): (bool,) = sqlx::query_as(
                 "select exists (select from waitlist_log where event_id = $1 and at > now() - make_interval(secs => $2)
-                                   and to_state in ('left', 'closed'))",
+                                   and to_state in ('left', 'closed', 'declined'))",
             )
             .bind(event.id)
             .bind(since.as_secs_f64())
@@ -75,15 +75,18 @@ impl Waitlist {
         Ok(granted)
     }
 
-    /// Whether it is written down, or its party waits and will be found to have it.
+    /// Whether it is written down and stands, or its party waits and will be found to have it.
     async fn is_expected(&self, offer: &Held) -> Result<bool, WaitlistError> {
         within(async {
-            let (is_written,): (bool,) =
-                sqlx::query_as("select exists (select from offers where hold_id = $1)")
+            let written: Option<(bool,)> =
+                sqlx::query_as("select state in ('open', 'taken_up') from offers where hold_id = $1")
                     .bind(offer.hold)
-                    .fetch_one(&self.pg)
+                    .fetch_optional(&self.pg)
                     .await?;
-            Ok(is_written || self.waits_for(offer.hold, offer.owner).await?)
+            match written {
+                Some((stands,)) => Ok(stands),
+                None => Ok(self.waits_for(offer.hold, offer.owner).await?),
+            }
         })
         .await
     }

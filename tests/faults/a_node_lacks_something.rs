@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 use crate::stand::{Database, House, Memory, Node, Person, Topology, eventually};
 
+/// Files that a node may have open where it may not have many.
+const FILES: usize = 64;
+
 /// A node that we started by hand, and that ends with the test.
 struct Started(Child);
 
@@ -111,7 +114,8 @@ async fn a_node_without_file_descriptors_goes_on_when_there_are_some() {
     let node = house.node("only");
     let usual = node.settings.command(&["serve"]);
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64; exec \"$0\" serve"]).arg(usual.get_program()).env_clear();
+    let limited = format!("ulimit -n {FILES}; exec \"$0\" serve");
+    command.args(["-c", &limited]).arg(usual.get_program()).env_clear();
     command.envs(usual.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut started = Started(command.stderr(Stdio::null()).spawn().expect("it starts"));
     is_ready(&node).await;
@@ -125,8 +129,18 @@ async fn a_node_without_file_descriptors_goes_on_when_there_are_some() {
     for _ in 0..120 {
         silent.push(TcpStream::connect(node.addr).await.expect("the kernel takes the call"));
     }
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let files = format!("/proc/{}/fd", started.0.id());
+    eventually("it has no files left", async || {
+        let open = std::fs::read_dir(&files).expect("its files").count();
+        (open >= FILES).then_some(())
+    })
+    .await;
     assert!(started.0.try_wait().expect("a child").is_none(), "it lives");
+    // Who is connected is served, on the connection that they have.
+    for _ in 0..5 {
+        let answer = ada.asks("GET", "/v1/orders", None, Uuid::now_v7()).await.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
     drop(silent);
     buys(&house, &ada, &event, "stalls-1-2").await;
     nothing_is_lost(&house, &database, &memory).await;

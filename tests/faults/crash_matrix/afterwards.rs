@@ -15,7 +15,7 @@ const OWED: &str = "select (select count(*) from stripe_events where done_at is 
     + (select count(*) from letters where sent_at is null and skipped_at is null)
     + (select count(*) from hook_deliveries where delivered_at is null)
     + (select count(*) from refunds where state <> 'succeeded')
-    + (select count(*) from parked_payments)
+    + (select count(*) from parked_payments where resolved_at is null)
     + (select count(*) from orders where state in ('awaiting_payment', 'closing', 'refunding'))
     + (select count(*) from offers where state = 'open')
     + (select count(*) from events where waits)";

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use holdfast::proof::Step;
 
-use super::{SIDES, points};
+use super::pairs::PAIRS;
+use super::{Extent, SIDES, points};
 
 /// Crash points of the catalogue of faults: C1 to C22.
 const ROWS: std::ops::RangeInclusive<u8> = 1..=22;
@@ -38,6 +39,53 @@ fn every_step_but_the_migration_has_a_story() {
     for step in Step::ALL {
         assert_eq!(points::plans(step).is_empty(), step == Step::Migrate, "{step:?}");
     }
+}
+
+/// What docs/crash-matrix.md says of how many cells there are, kept true.
+#[test]
+fn the_page_says_how_many_cells_are_played() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/crash-matrix.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let counted = |extent: Extent| {
+        [
+            extent.with_a_redis_alone(),
+            extent.with_sentinel(),
+            extent.with_a_cluster(),
+            extent.redis_is_lost(),
+            extent.postgres_crashes(),
+            extent.wakes_up_late(),
+            extent.is_asked_to_end(),
+        ]
+        .map(|cells| cells.len())
+    };
+    let (usual, whole) = (counted(Extent::Usual), counted(Extent::Whole));
+    let kinds = [
+        "dies, Redis alone",
+        "dies, behind Sentinel",
+        "dies, on a Cluster",
+        "Redis is lost, Redis alone",
+        "Postgres crashes, Redis alone",
+        "wakes up late, Redis alone",
+        "is asked to end, Redis alone",
+    ];
+    let mut rows: Vec<_> = kinds
+        .iter()
+        .zip(usual.iter().zip(whole))
+        .map(|(kind, (usual, whole))| (*kind, *usual, whole))
+        .collect();
+    rows.push(("dies twice, Redis alone", PAIRS, PAIRS));
+    let all = rows.iter().fold((0, 0), |all, row| (all.0 + row.1, all.1 + row.2));
+    rows.push(("all", all.0, all.1));
+    let steps = format!("{} steps", Step::ALL.len() - 1);
+    let mut missing: Vec<_> = rows
+        .iter()
+        .map(|(kind, usual, whole)| format!("| {kind} | {usual} | {whole} |"))
+        .filter(|row| !page.contains(row.as_str()))
+        .collect();
+    if !page.contains(&steps) {
+        missing.push(steps);
+    }
+    assert!(missing.is_empty(), "docs/crash-matrix.md does not say:\n{}", missing.join("\n"));
 }
 
 fn read_all(folder: &Path, code: &mut String) {

@@ -248,7 +248,13 @@ impl Cell {
             | Step::Move
             | Step::RaiseEpoch
             | Step::LoadPart
-            | Step::LoadMarker => 30,
+            | Step::LoadMarker
+            | Step::Give
+            | Step::OwePart
+            | Step::CancelUnwanted
+            | Step::GiveBack
+            | Step::Join
+            | Step::BeginWaiting => 30,
             Step::Inbox
             | Step::FetchIntent
             | Step::TakeAgain
@@ -267,7 +273,26 @@ impl Cell {
             | Step::LetGo
             | Step::CollectNotes
             | Step::Deliver
-            | Step::Migrate => 15,
+            | Step::Migrate
+            | Step::RecordTold
+            | Step::ShowBlocked
+            | Step::Block
+            | Step::Unblock
+            | Step::ShowUnblocked
+            | Step::CancelEvent
+            | Step::ApplyRules
+            | Step::KeepProcessing
+            | Step::OpenToShut
+            | Step::ShutStray
+            | Step::EndGivenBack
+            | Step::AdoptRefund
+            | Step::Park
+            | Step::Leave
+            | Step::ReleaseDeclined
+            | Step::TakeOfferBack
+            | Step::PassOver
+            | Step::AllServed
+            | Step::CloseList => 15,
         }
     }
 }

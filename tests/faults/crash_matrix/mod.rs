@@ -8,6 +8,7 @@ mod catalogue;
 mod cell;
 mod ears;
 mod migrations;
+mod nameless;
 mod pairs;
 mod points;
 mod run;
@@ -23,81 +24,125 @@ use crate::stand::Topology;
 
 /// Cells that play at a time for each core. They mostly wait: for leases of nodes that died.
 const A_CORE: usize = 8;
-/// Set to `whole`, every disaster is played on both sides of every step. Otherwise only the plain one is, and of the
-/// others the side that says more: that fits into the time that a change waits for its tests.
+/// Set to `whole`, every disaster is played on both sides of every step. Otherwise the sides are chosen that say most:
+/// that fits into the time that a change waits for its tests.
 const WHOLE: &str = "HOLDFAST_MATRIX";
 
 const SIDES: [Side; 2] = [Side::Before, Side::After];
 
-fn is_whole() -> bool {
-    std::env::var(WHOLE).is_ok_and(|how| how == "whole")
+/// How much of the matrix is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// As much as each change waits for.
+    Usual,
+    Whole,
 }
 
-/// Every step in its first story, on both sides.
-fn every_step(disaster: Disaster) -> Vec<Cell> {
-    let first = |step| points::plans(step).iter().take(1);
-    let on_both =
-        |step| first(step).flat_map(move |&plan| SIDES.map(|side| Cell { step, side, plan, disaster }));
-    Step::ALL.into_iter().flat_map(on_both).collect()
-}
+impl Extent {
+    fn wanted() -> Self {
+        if std::env::var(WHOLE).is_ok_and(|how| how == "whole") { Self::Whole } else { Self::Usual }
+    }
 
-/// The same, on one side unless the whole matrix is asked for.
-fn every_step_once(disaster: Disaster, side: Side) -> Vec<Cell> {
-    let mut cells = every_step(disaster);
-    cells.retain(|cell| cell.side == side || is_whole());
-    cells
-}
+    /// Every step in its first story, on both sides.
+    fn every_step(disaster: Disaster) -> Vec<Cell> {
+        let first = |step| points::plans(step).iter().take(1);
+        let on_both =
+            |step| first(step).flat_map(move |&plan| SIDES.map(|side| Cell { step, side, plan, disaster }));
+        Step::ALL.into_iter().flat_map(on_both).collect()
+    }
 
-/// Every step in all of its other stories: when it has happened, and with the whole matrix before that, too.
-fn every_other_story() -> Vec<Cell> {
-    let others = |step| points::plans(step).iter().skip(1);
-    let on_both = |step| {
-        others(step)
-            .flat_map(move |&plan| SIDES.map(|side| Cell { step, side, plan, disaster: Disaster::Dies }))
-    };
-    let all = Step::ALL.into_iter().flat_map(on_both);
-    all.filter(|cell| cell.side == Side::After || is_whole()).collect()
+    /// The same, where usually the steps beside the sale itself are stopped at on one side only.
+    fn every_step_and_one_side_beside(self, side: Side) -> Vec<Cell> {
+        let mut cells = Self::every_step(Disaster::Dies);
+        cells.retain(|cell| cell.side == side || self == Self::Whole || !points::is_beside(cell.step));
+        cells
+    }
+
+    /// The same, usually on one side only.
+    fn every_step_once(self, disaster: Disaster, side: Side) -> Vec<Cell> {
+        let mut cells = Self::every_step(disaster);
+        cells.retain(|cell| cell.side == side || self == Self::Whole);
+        cells
+    }
+
+    /// Every step in all of its other stories: when it has happened, and with the whole matrix before that, too.
+    fn every_other_story(self) -> Vec<Cell> {
+        let others = |step| points::plans(step).iter().skip(1);
+        let on_both = |step| {
+            others(step)
+                .flat_map(move |&plan| SIDES.map(|side| Cell { step, side, plan, disaster: Disaster::Dies }))
+        };
+        let all = Step::ALL.into_iter().flat_map(on_both);
+        all.filter(|cell| cell.side == Side::After || self == Self::Whole).collect()
+    }
+
+    fn with_a_redis_alone(self) -> Vec<Cell> {
+        [Self::every_step(Disaster::Dies), self.every_other_story()].concat()
+    }
+
+    fn with_sentinel(self) -> Vec<Cell> {
+        self.every_step_and_one_side_beside(Side::Before)
+    }
+
+    fn with_a_cluster(self) -> Vec<Cell> {
+        self.every_step_and_one_side_beside(Side::After)
+    }
+
+    fn redis_is_lost(self) -> Vec<Cell> {
+        self.every_step_once(Disaster::RedisIsLost, Side::After)
+    }
+
+    fn postgres_crashes(self) -> Vec<Cell> {
+        self.every_step_once(Disaster::PostgresCrashes, Side::Before)
+    }
+
+    fn wakes_up_late(self) -> Vec<Cell> {
+        self.every_step_once(Disaster::Sleeps, Side::Before)
+    }
+
+    fn is_asked_to_end(self) -> Vec<Cell> {
+        self.every_step_once(Disaster::IsAskedToEnd, Side::After)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_a_redis_alone() {
     let stand = Stand::start(Topology::Single).await;
-    let cells = [every_step(Disaster::Dies), every_other_story()].concat();
-    run::play("single", &stand, cells).await;
+    run::play("single", &stand, Extent::wanted().with_a_redis_alone()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_sentinel() {
     let stand = Stand::start(Topology::Sentinel).await;
-    run::play("sentinel", &stand, every_step(Disaster::Dies)).await;
+    run::play("sentinel", &stand, Extent::wanted().with_sentinel()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_dies_at_every_step_with_a_cluster() {
     let stand = Stand::start(Topology::Cluster).await;
-    run::play("cluster", &stand, every_step(Disaster::Dies)).await;
+    run::play("cluster", &stand, Extent::wanted().with_a_cluster()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_is_lost_at_every_step() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("Redis lost", &stand, every_step_once(Disaster::RedisIsLost, Side::After)).await;
+    run::play("Redis lost", &stand, Extent::wanted().redis_is_lost()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_crashes_at_every_step() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("Postgres crashes", &stand, every_step_once(Disaster::PostgresCrashes, Side::Before)).await;
+    run::play("Postgres crashes", &stand, Extent::wanted().postgres_crashes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_wakes_up_at_every_step_when_all_is_decided() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("woken late", &stand, every_step_once(Disaster::Sleeps, Side::Before)).await;
+    run::play("woken late", &stand, Extent::wanted().wakes_up_late()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_ends_politely_at_every_step() {
     let stand = Stand::start(Topology::Single).await;
-    run::play("asked to end", &stand, every_step_once(Disaster::IsAskedToEnd, Side::After)).await;
+    run::play("asked to end", &stand, Extent::wanted().is_asked_to_end()).await;
 }

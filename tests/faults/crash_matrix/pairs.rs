@@ -12,16 +12,19 @@ use super::{SIDES, run};
 use crate::stand::Topology;
 
 /// Pairs of one run.
-const PAIRS: usize = 24;
+pub const PAIRS: usize = 24;
 /// Where a pair is drawn again: `HOLDFAST_SEED=7 script/test a_node_dies_twice`.
 const SEED: &str = "HOLDFAST_SEED";
 
 /// The steps of a story in the order in which they come: whatever is behind the first point is still to be done, and
-/// so is the first step itself, or its repeat finds it done.
+/// so is the first step itself, or its repeat finds it done. The steps beside a sale are in their own order, and not in that
+/// of the sale.
 fn way_back(plan: Plan, step: Step) -> Vec<Step> {
     let stories = |other: &Step| points::plans(*other).iter().any(|one| one.story == plan.story);
     let at = |of: Step| Step::ALL.iter().position(|one| *one == of).expect("it is one of all");
-    Step::ALL.into_iter().filter(stories).filter(|other| at(*other) >= at(step)).collect()
+    let is_comparable = |other: &Step| points::is_beside(*other) == points::is_beside(step);
+    let later = |other: &Step| at(*other) >= at(step) && is_comparable(other);
+    Step::ALL.into_iter().filter(stories).filter(later).collect()
 }
 
 fn pairs(seed: u64) -> Vec<Cell> {

@@ -26,16 +26,20 @@ const fn at(story: Story, during: &'static str) -> Plan {
 #[expect(clippy::match_same_arms, reason = "a table: a line for each step")]
 pub fn plans(step: Step) -> &'static [Plan] {
     use Story::{
-        BuysASeat, CallsItOff, CallsItOffAndLeaves, CallsOffUnpaid, HouseCancels, IsDeclined,
-        LetsAnOfferLapse, LetsTheLastOfferLapse, MovesATicket, MovesATicketAndLeaves, OpensASale,
-        OpensASaleAndLeaves, PaysTooLate, PaysTooLateForAHeldSeat, RebuildsThePicture, WaitsForASeat,
-        WalksAway,
+        ABankTakesItsTime, BlocksASeat, BlocksASeatAndLeaves, BuysASeat, CallsItOff, CallsItOffAndLeaves,
+        CallsOffUnpaid, DeclinesAnOffer, EndsUnheard, EndsWhileStripeThinks, GivesAPartBack, GivesSeats,
+        HouseCancels, IsDeclined, IsGivenBackAtStripe, IsNobodysMoney, IsPassedOver, IsRefusedAtCheckout,
+        LeavesAStrayDoor, LeavesWhileAsked, LetsAnOfferLapse, LetsTheLastOfferLapse, MovesATicket,
+        MovesATicketAndLeaves, OpensASale, OpensASaleAndLeaves, PaysTooLate, PaysTooLateForAHeldSeat,
+        RebuildsThePicture, WaitsForASeat, WaitsInVain, WalksAway,
     };
     match step {
         Step::Hold => const { &[at(BuysASeat, "holds"), first(WalksAway)] },
         Step::BeginOnce => const { &[at(BuysASeat, "checks out"), at(WalksAway, "checks out")] },
         Step::Claims => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
-        Step::Pin => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
+        Step::Pin => {
+            const { &[at(BuysASeat, "checks out"), first(WalksAway), at(ABankTakesItsTime, "the bank thinks")] }
+        }
         Step::OpenIntent => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
         Step::StoreIntent => const { &[at(BuysASeat, "checks out"), first(WalksAway)] },
         Step::KeepAnswer => {
@@ -103,9 +107,44 @@ pub fn plans(step: Step) -> &'static [Plan] {
         Step::MarkLetter => const { &[first(BuysASeat)] },
         Step::CollectNotes => const { &[first(BuysASeat)] },
         Step::Deliver => const { &[first(BuysASeat)] },
+        Step::RecordTold => const { &[first(BuysASeat)] },
+        Step::ShowBlocked => const { &[at(BlocksASeat, "blocks"), first(BlocksASeatAndLeaves)] },
+        Step::Block => const { &[at(BlocksASeat, "blocks"), first(BlocksASeatAndLeaves)] },
+        Step::Unblock => const { &[at(BlocksASeat, "puts it back"), first(BlocksASeatAndLeaves)] },
+        Step::ShowUnblocked => const { &[at(BlocksASeat, "puts it back"), first(BlocksASeatAndLeaves)] },
+        Step::Give => const { &[at(GivesSeats, "gives")] },
+        Step::OwePart => const { &[at(GivesAPartBack, "gives a part back")] },
+        Step::CancelEvent => const { &[at(HouseCancels, "the house cancels")] },
+        Step::ApplyRules => const { &[at(HouseCancels, "the house cancels")] },
+        // At the bank's first word, and when the order's time is over.
+        Step::KeepProcessing => {
+            const { &[at(ABankTakesItsTime, "the bank thinks"), at(ABankTakesItsTime, "its time is up")] }
+        }
+        Step::OpenToShut => const { &[at(EndsUnheard, "the order closes")] },
+        Step::CancelUnwanted => const { &[at(EndsWhileStripeThinks, "checks out")] },
+        Step::ShutStray => const { &[first(LeavesAStrayDoor)] },
+        Step::EndGivenBack => const { &[first(IsGivenBackAtStripe)] },
+        Step::AdoptRefund => const { &[first(IsGivenBackAtStripe)] },
+        Step::Park => const { &[first(IsNobodysMoney)] },
+        Step::GiveBack => const { &[at(IsRefusedAtCheckout, "checks out")] },
+        Step::Join => const { &[at(WaitsForASeat, "joins the list")] },
+        Step::BeginWaiting => const { &[at(WaitsForASeat, "joins the list")] },
+        Step::Leave => const { &[at(DeclinesAnOffer, "declines"), at(WaitsForASeat, "the last one leaves")] },
+        Step::ReleaseDeclined => const { &[at(DeclinesAnOffer, "declines")] },
+        Step::TakeOfferBack => const { &[at(LeavesWhileAsked, "leaves")] },
+        Step::PassOver => const { &[first(IsPassedOver)] },
+        Step::AllServed => const { &[first(WaitsForASeat)] },
+        Step::CloseList => const { &[at(WaitsInVain, "the house cancels")] },
         // `holdfast migrate` is a process of its own, and so are its cells.
         Step::Migrate => &[],
     }
+}
+
+/// Whether a step is beside the way from a seat to its money: what organisers do, the waiting list, and payments that go
+/// wrong in ways of their own. On a replicated Redis these are usually stopped at on one side each.
+pub fn is_beside(step: Step) -> bool {
+    let at = |one: Step| Step::ALL.iter().position(|other| *other == one);
+    at(step) >= at(Step::RecordTold) && step != Step::Migrate
 }
 
 /// The rows of the catalogue that this point is, by their numbers there.
@@ -166,7 +205,32 @@ pub fn rows(step: Step, side: Side) -> &'static [u8] {
             | Step::KeepSeat
             | Step::Move
             | Step::CollectNotes
-            | Step::Deliver,
+            | Step::Deliver
+            | Step::RecordTold
+            | Step::ShowBlocked
+            | Step::Block
+            | Step::Unblock
+            | Step::ShowUnblocked
+            | Step::Give
+            | Step::OwePart
+            | Step::CancelEvent
+            | Step::ApplyRules
+            | Step::KeepProcessing
+            | Step::OpenToShut
+            | Step::CancelUnwanted
+            | Step::ShutStray
+            | Step::EndGivenBack
+            | Step::AdoptRefund
+            | Step::Park
+            | Step::GiveBack
+            | Step::Join
+            | Step::BeginWaiting
+            | Step::Leave
+            | Step::ReleaseDeclined
+            | Step::TakeOfferBack
+            | Step::PassOver
+            | Step::AllServed
+            | Step::CloseList,
             Before | After,
         ) => &[],
     }

@@ -213,6 +213,12 @@ impl Stage {
         answer.body
     }
 
+    /// Where somebody gets their letters.
+    pub async fn address_of(&self, who: &Person) -> String {
+        let me = self.get(who, "/v1/me").await;
+        me["email"].as_str().expect("an address").to_owned()
+    }
+
     pub fn all_said(&self) -> Vec<Said> {
         std::mem::take(&mut *self.said.lock().expect("nobody panics with the lock"))
     }

@@ -58,11 +58,7 @@ async fn leaves_unseen(somebody_waits: bool) {
 /// As a node does it that hears of it in this moment, and that dies right afterwards.
 async fn leaves(stage: &Stage, party: &Value) {
     let mut tx = stage.pg.begin().await.expect("a transaction");
-    for statement in [
-        "insert into waitlist_log (event_id, entry_id, step, from_state, to_state, cause, actor)
-         select event_id, id, 2, 'waiting', 'left', 'leaves', account_id::text from waitlist where id = $1::uuid",
-        "update waitlist set state = 'left' where id = $1::uuid and state = 'waiting'",
-    ] {
+    for statement in waiting::LEAVES {
         let done = sqlx::query(statement).bind(id(party)).execute(&mut *tx).await.expect("a change");
         assert_eq!(done.rows_affected(), 1, "it still waited");
     }

@@ -16,7 +16,7 @@ use super::{Database, Folder, Memory, Node, NodeSettings, Proxy};
 
 const JWT_SECRET: &str = "a-secret-of-a-stand-that-nobody-else-uses-0123456789";
 const WEBHOOK_SECRET: &str = "whsec_a_stand_signs_with_this_one";
-const STRIPE_KEY: &str = "sk_test_of_the_stand";
+pub const STRIPE_KEY: &str = "sk_test_of_the_stand";
 const PUBLISHABLE_KEY: &str = "pk_test_of_the_stand";
 /// The longest that anything may take once nothing is wrong any more, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -173,7 +173,7 @@ impl House {
                 "select (select count(*) from payments p join orders o
                             on o.event_id = p.event_id and o.id = p.order_id
                           where p.payment_intent = $1 and o.state = 'confirmed'),
-                        (select count(*) from parked_payments where payment_intent = $1)
+                        (select count(*) from parked_payments where payment_intent = $1 and resolved_at is null)
                         -- A part that could not be given back leaves the order as it is.
                         + (select count(*) from refunds r join orders o on o.event_id = r.event_id and o.id = r.order_id
                             where r.payment_intent = $1 and r.state = 'failed' and o.state <> 'confirmed'),

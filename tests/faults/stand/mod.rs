@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use self::house::{House, eventually};
+pub use self::house::{House, STRIPE_KEY, eventually};
 pub use self::node::{Node, NodeSettings};
 pub use self::person::{Answer, Person};
 pub use self::postgres::Database;

@@ -2,7 +2,9 @@
 
 mod buying;
 mod ending;
+mod giving;
 mod hosting;
+mod odd_money;
 pub mod waiting;
 
 use serde_json::{Value, json};
@@ -51,6 +53,36 @@ pub enum Story {
     MovesATicket,
     /// The organiser asks for it once, and does not come back.
     MovesATicketAndLeaves,
+    /// The organiser takes a seat out of the sale and puts it back. Somebody gets it.
+    BlocksASeat,
+    /// The same, asking once for each and never coming back.
+    BlocksASeatAndLeaves,
+    /// The organiser gives a guest one seat that was kept and one that is free.
+    GivesSeats,
+    /// The organiser gives a part of a price back.
+    GivesAPartBack,
+    /// A payment is under way at a bank when the time to pay is over.
+    ABankTakesItsTime,
+    /// An order closes whose payment Stripe has opened and nobody has heard of.
+    EndsUnheard,
+    /// An order ends while Stripe opens its payment.
+    EndsWhileStripeThinks,
+    /// Stripe has opened two payments for an order, and one is a stray.
+    LeavesAStrayDoor,
+    /// Money came and went back before anybody here had heard of it.
+    IsGivenBackAtStripe,
+    /// Money comes for an order that nobody has.
+    IsNobodysMoney,
+    /// Redis has granted a seat that Postgres keeps from the sale.
+    IsRefusedAtCheckout,
+    /// The first in line says no, so the second gets the seat.
+    DeclinesAnOffer,
+    /// The first in line leaves while the seat is being written down as theirs.
+    LeavesWhileAsked,
+    /// The first in line has as many seats as anybody may have.
+    IsPassedOver,
+    /// The organiser calls the event off while somebody waits.
+    WaitsInVain,
 }
 
 /// How a story ends, whatever broke on its way.
@@ -90,6 +122,9 @@ impl Story {
             Self::WalksAway => {
                 settings.with("HOLD_SECONDS", 4).with("PAYMENT_SECONDS", 3).with("GRACE_SECONDS", 1)
             }
+            Self::ABankTakesItsTime => {
+                settings.with("HOLD_SECONDS", 25).with("PAYMENT_SECONDS", 8).with("GRACE_SECONDS", 2)
+            }
             Self::LetsAnOfferLapse | Self::LetsTheLastOfferLapse => settings.with("OFFER_SECONDS", 8),
             Self::BuysASeat
             | Self::IsDeclined
@@ -104,7 +139,21 @@ impl Story {
             | Self::OpensASaleAndLeaves
             | Self::RebuildsThePicture
             | Self::MovesATicket
-            | Self::MovesATicketAndLeaves => settings,
+            | Self::MovesATicketAndLeaves
+            | Self::BlocksASeat
+            | Self::BlocksASeatAndLeaves
+            | Self::GivesSeats
+            | Self::GivesAPartBack
+            | Self::EndsUnheard
+            | Self::EndsWhileStripeThinks
+            | Self::LeavesAStrayDoor
+            | Self::IsGivenBackAtStripe
+            | Self::IsNobodysMoney
+            | Self::IsRefusedAtCheckout
+            | Self::DeclinesAnOffer
+            | Self::LeavesWhileAsked
+            | Self::IsPassedOver
+            | Self::WaitsInVain => settings,
         }
     }
 
@@ -128,6 +177,21 @@ impl Story {
             Self::RebuildsThePicture => hosting::rebuilds_the_picture(stage).await,
             Self::MovesATicket => hosting::moves_a_ticket(stage, true).await,
             Self::MovesATicketAndLeaves => hosting::moves_a_ticket(stage, false).await,
+            Self::BlocksASeat => giving::blocks_a_seat(stage, true).await,
+            Self::BlocksASeatAndLeaves => giving::blocks_a_seat(stage, false).await,
+            Self::GivesSeats => giving::gives_seats(stage).await,
+            Self::GivesAPartBack => giving::gives_a_part_back(stage).await,
+            Self::ABankTakesItsTime => odd_money::a_bank_takes_its_time(stage).await,
+            Self::EndsUnheard => odd_money::ends_unheard(stage).await,
+            Self::EndsWhileStripeThinks => odd_money::ends_while_stripe_thinks(stage).await,
+            Self::LeavesAStrayDoor => odd_money::leaves_a_stray_door(stage).await,
+            Self::IsGivenBackAtStripe => odd_money::is_given_back_at_stripe(stage).await,
+            Self::IsNobodysMoney => odd_money::is_nobodys_money(stage).await,
+            Self::IsRefusedAtCheckout => buying::is_refused_at_checkout(stage).await,
+            Self::DeclinesAnOffer => waiting::declines_an_offer(stage).await,
+            Self::LeavesWhileAsked => waiting::leaves_while_asked(stage).await,
+            Self::IsPassedOver => waiting::is_passed_over(stage).await,
+            Self::WaitsInVain => waiting::waits_in_vain(stage).await,
         }
     }
 }
