@@ -162,3 +162,35 @@ async fn calling_off_does_not_overtake_a_payment_that_is_under_way() {
     assert_eq!(order["tickets"].as_array().map(Vec::len), Some(2));
     holdfast.every_invariant_holds().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_back_before_anybody_heard_that_it_came_buys_nothing() {
+    let holdfast = Holdfast::start().await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    let order = ada.orders(event, &PAIR).await;
+    holdfast.webhooks_are_lost().await;
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    // By somebody at Stripe's dashboard. The news of it overtake those of the payment.
+    holdfast.gives_back_at_stripe(&order).await;
+    let intent = &order["payment"]["payment_intent"];
+    let news = |kind: &str, object: Value| {
+        json!({
+            "id": format!("evt_{kind}"), "object": "event", "type": kind, "livemode": false,
+            "data": { "object": object },
+        })
+    };
+    let charge = json!({ "id": "ch_of_the_payment", "object": "charge", "payment_intent": intent });
+    holdfast.signed_webhook(&news("charge.refunded", charge)).await.expect(200);
+    holdfast.inbox_is_empty().await;
+    assert_eq!(refunds_of(&holdfast, intent).await.len(), 1, "it is known to have gone back");
+
+    let payment = json!({ "id": intent, "object": "payment_intent" });
+    holdfast.signed_webhook(&news("payment_intent.succeeded", payment)).await.expect(200);
+    let ended = ada.sees(&order, "refunded").await;
+    assert_eq!(ended["tickets"].as_array().map(Vec::len), Some(0), "{ended}");
+    assert_eq!(refunds_of(&holdfast, intent).await.len(), 1, "and does not go back twice");
+    holdfast.stripe_recovers().await;
+    holdfast.sold(&ben, event, &PAIR).await;
+    holdfast.every_invariant_holds().await;
+}

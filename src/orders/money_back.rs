@@ -10,7 +10,7 @@ use crate::orders::effects::{self, Effect};
 use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Actor, Because, Locked};
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, letters};
+use crate::orders::{Desk, letters, settle};
 use crate::payments::{Intent, Refund};
 use crate::proof::{self, Bug, Step};
 use crate::stores::postgres::within;
@@ -181,19 +181,8 @@ impl Desk {
             .execute(&mut *tx)
             .await?;
             let because = Because::of(Actor::Stripe, "the money went back");
-            if money_is_back(&mut tx, due).await? {
-                if order.state == OrderState::Confirmed {
-                    // All of it was given back at Stripe's dashboard: nothing is paid for any more.
-                    self.undo_sale(&mut tx, &mut order, &because).await?;
-                }
-                if order.state == OrderState::Cancelled {
-                    order.advance(&mut tx, OrderState::Refunding, &because).await?;
-                }
-                if order.state == OrderState::Refunding {
-                    order.advance(&mut tx, OrderState::Refunded, &because).await?;
-                    letters::refunded(&mut tx, &order).await?;
-                }
-            } else if state == "succeeded" {
+            // An order that ends has a letter of its own.
+            if !self.end_with_its_money(&mut tx, &mut order, &because).await? && state == "succeeded" {
                 letters::returned(&mut tx, &order, due.id).await?;
             }
             proof::step(Step::RecordRefund, tx.commit()).await?;
@@ -205,6 +194,36 @@ impl Desk {
             self.show_now(due.order_id).await;
         }
         Ok(())
+    }
+
+    /// Ends an order when all that was captured for it has gone back, whoever sent it, and says whether it has. At Stripe's
+    /// dashboard that can happen before anybody here has heard of the payment.
+    pub(super) async fn end_with_its_money(
+        &self,
+        tx: &mut PgConnection,
+        order: &mut Locked,
+        because: &Because,
+    ) -> Result<bool, OrdersError> {
+        if !money_is_back(tx, order).await? {
+            return Ok(false);
+        }
+        match order.state {
+            // Nothing is paid for any more.
+            OrderState::Confirmed => self.undo_sale(tx, order, because).await?,
+            OrderState::AwaitingPayment | OrderState::Closing | OrderState::Failed | OrderState::Expired => {
+                settle::give_up(tx, order, &because.cause, because).await?;
+                effects::owe(tx, order.event_id, Effect::Show(order.id)).await?;
+            }
+            OrderState::Cancelled | OrderState::Refunding | OrderState::Refunded => {}
+        }
+        if order.state == OrderState::Cancelled {
+            order.advance(tx, OrderState::Refunding, because).await?;
+        }
+        if order.state == OrderState::Refunding {
+            order.advance(tx, OrderState::Refunded, because).await?;
+            letters::refunded(tx, order).await?;
+        }
+        Ok(true)
     }
 
     async fn refund_row(&self, refund: RefundId) -> Result<Due, OrdersError> {
@@ -223,15 +242,15 @@ impl Desk {
 }
 
 /// Whether everything that was captured on the order's own payment has come back.
-async fn money_is_back(tx: &mut PgConnection, due: &Due) -> Result<bool, OrdersError> {
+async fn money_is_back(tx: &mut PgConnection, order: &Locked) -> Result<bool, OrdersError> {
     let (captured, returned): (i64, i64) = sqlx::query_as(
         "select coalesce((select sum(captured) from payments where event_id = $1 and order_id = $2), 0)::bigint,
                 coalesce((select sum(r.amount) from refunds r
                             join payments p on p.payment_intent = r.payment_intent
                            where r.event_id = $1 and r.order_id = $2 and r.state = 'succeeded'), 0)::bigint",
     )
-    .bind(due.event_id)
-    .bind(due.order_id)
+    .bind(order.event_id)
+    .bind(order.id)
     .fetch_one(tx)
     .await?;
     Ok(captured > 0 && returned >= captured)

@@ -135,11 +135,16 @@ impl Desk {
             let before = locked.state;
             let own = own_payment(&mut tx, &locked, intent).await?;
             let seats = claims::seats_of(&mut tx, locked.event_id, order).await?;
+            if own {
+                record_capture(&mut tx, &locked, intent).await?;
+            }
 
             if !own && !proof::planted(Bug::ForeignIntentTaken) {
                 // A second PaymentIntent of the same order: its money goes back, whatever the order is.
                 money_back::owe(&mut tx, &locked, intent, intent.amount_received, "not_the_orders_own")
                     .await?;
+            } else if self.end_with_its_money(&mut tx, &mut locked, because).await? {
+                tracing::warn!(order.id = %order, "was paid and given back before anybody had heard of it");
             } else if !amount_matches(&locked, intent) && !proof::planted(Bug::AmountNotCompared) {
                 tracing::error!(order.id = %order, "captured amount differs from the order's");
                 give_up_and_refund(&mut tx, &mut locked, intent, "amount_mismatch", because).await?;
@@ -155,9 +160,6 @@ impl Desk {
                 }
             } else if locked.state == OrderState::Cancelled {
                 give_up_and_refund(&mut tx, &mut locked, intent, "paid_after_cancellation", because).await?;
-            }
-            if own {
-                record_capture(&mut tx, &locked, intent).await?;
             }
             proof::step(Step::Decide, tx.commit()).await?;
             Ok(Decision::Done { state: locked.state, moved: locked.state != before })
