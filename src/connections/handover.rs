@@ -4,7 +4,6 @@
 //! through the service. With ten thousand who follow an event that is most of a node's memory, and each message would be
 //! framed ten thousand times. So whoever answers with such a stream takes the connection, and writes what was framed once.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,7 +121,7 @@ impl Wire {
                 Err(_) => return,
             }
         }
-        poll_fn(|_| Poll::Pending).await
+        std::future::pending::<()>().await;
     }
 
     /// Says that nothing comes any more.

@@ -59,10 +59,11 @@ impl Desk {
         // After an outage it is unknown whether it was committed, and whoever repeats the call finds the same hold again: given
         // back, its id would be used up, and the repeat refused for good.
         let is_refused = given.as_ref().is_err_and(|error| !error.is_outage());
-        if is_refused && held.is_some() {
-            if let Err(error) = self.seats.release(comp.event, name, Asker::Owner(comp.guest)).await {
-                tracing::warn!(%error, hold.id = %name, "a refused guest's hold waits for its deadline");
-            }
+        if is_refused
+            && held.is_some()
+            && let Err(error) = self.seats.release(comp.event, name, Asker::Owner(comp.guest)).await
+        {
+            tracing::warn!(%error, hold.id = %name, "a refused guest's hold waits for its deadline");
         }
         match given {
             Err(OrdersError::SeatsTaken(refused)) => {

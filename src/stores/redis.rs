@@ -52,9 +52,9 @@ enum Wire {
 
 /// What an address means, kept to open connections of one's own.
 enum Plan {
-    Single(Client),
+    Single(Box<Client>),
     Sentinel(Sentinel),
-    Cluster(redis::cluster::ClusterClient),
+    Cluster(Box<redis::cluster::ClusterClient>),
 }
 
 impl Redis {
@@ -80,7 +80,7 @@ impl Redis {
     fn single(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url)?;
         let wire = Wire::Single(Single::new(client.clone())?);
-        Ok(Self { wire, plan: Arc::new(Plan::Single(client)) })
+        Ok(Self { wire, plan: Arc::new(Plan::Single(Box::new(client))) })
     }
 
     fn sentinel(rest: &str, tls: bool) -> Result<Self, RedisError> {
@@ -104,7 +104,7 @@ impl Redis {
             .max_retry_wait(200)
             .build()?;
         let wire = client.get_pending_async_connection_with_config(ClusterConfig::new());
-        Ok(Self { wire: Wire::Cluster(wire), plan: Arc::new(Plan::Cluster(client)) })
+        Ok(Self { wire: Wire::Cluster(wire), plan: Arc::new(Plan::Cluster(Box::new(client))) })
     }
 
     /// Opens a connection of one's own for commands that wait up to [`LONGEST_BLOCK`].

@@ -127,7 +127,9 @@ fn code() -> BTreeMap<String, String> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = BTreeMap::new();
-    PLACES.iter().for_each(|place| read(&root, place, &mut found));
+    for place in PLACES {
+        read(&root, place, &mut found);
+    }
     found
 }
 

@@ -23,7 +23,7 @@ const fn at(story: Story, during: &'static str) -> Plan {
 /// Every story that a step is stopped in. The first plays on every topology, the others on a Redis alone.
 ///
 /// A step without a story does not compile.
-#[expect(clippy::match_same_arms, reason = "a table: a line for each step")]
+#[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table: a line for each step")]
 pub fn plans(step: Step) -> &'static [Plan] {
     use Story::{
         ABankTakesItsTime, BlocksASeat, BlocksASeatAndLeaves, BuysASeat, CallsItOff, CallsItOffAndLeaves,
