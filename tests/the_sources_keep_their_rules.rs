@@ -190,9 +190,11 @@ fn each_kind_of_proof_is_checked_in_one_place_by_a_library() {
 #[test]
 fn random_secrets_are_drawn_from_the_systems_generator() {
     // Seeded or small generators make secrets that can be guessed.
-    for never in ["SmallRng", "seed_from_u64", "fastrand", "StdRng::from_seed"] {
+    for never in ["SmallRng", "fastrand", "StdRng::from_seed"] {
         assert_eq!(files_with(never), Vec::<String>::new(), "{never}");
     }
+    // Which calls the sandbox fails is to be had again by whoever was given the seed, and is no secret.
+    assert_eq!(files_with("seed_from_u64"), ["sandbox/faults.rs"]);
 }
 
 #[test]
