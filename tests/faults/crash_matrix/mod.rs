@@ -58,10 +58,11 @@ impl Extent {
         cells
     }
 
-    /// The same, usually on one side only.
+    /// The same, usually on one side only and of the sale itself.
     fn every_step_once(self, disaster: Disaster, side: Side) -> Vec<Cell> {
         let mut cells = Self::every_step(disaster);
-        cells.retain(|cell| cell.side == side || self == Self::Whole);
+        let is_usual = |cell: &Cell| cell.side == side && !points::is_beside(cell.step);
+        cells.retain(|cell| is_usual(cell) || self == Self::Whole);
         cells
     }
 
