@@ -591,3 +591,29 @@ async fn without_a_marker_every_script_says_not_ready() {
     assert_eq!(engine.epoch(event).await.unwrap(), Some(2));
     assert!(engine.hold(&ask(event, owner, &[0])).await.is_ok(), "the old hold did not survive the rebuild");
 }
+
+#[tokio::test]
+async fn a_picture_without_one_of_its_planes_grants_nothing_not_even_an_aisle() {
+    let house = House::single().await;
+    for plane in [1, 2] {
+        let event = house.event(&[2, 2], &open_rules()).await;
+        let owner = AccountId::new();
+        let held = house.engine.hold(&ask(event, owner, &[0])).await.unwrap();
+        let lost = Keys::of(event).shared()[plane].clone();
+        let _: i64 = house.ask(redis::cmd("DEL").arg(&lost)).await;
+        let best = crate::seats_support::best(event, owner, &[(0, 6)], 2);
+        for written_since in [false, true] {
+            if written_since {
+                // Makes the key anew, without the aisles that were in it.
+                house.engine.release(event, held.hold, Asker::Owner(owner)).await.unwrap();
+            }
+            for refused in [house.engine.hold(&ask(event, owner, &[1])).await, house.engine.hold(&best).await]
+            {
+                let error = refused.expect_err("nobody knows what is an aisle");
+                assert!(matches!(error, holdfast::seats::SeatsError::NotReady(_)), "{lost}: {error}");
+            }
+        }
+        house.engine.load(&plan(event, 2, &[2, 2], &open_rules(), vec![])).await.unwrap();
+        assert_eq!(house.engine.hold(&best).await.unwrap().ordinals.len(), 2, "the picture is there again");
+    }
+}

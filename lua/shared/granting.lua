@@ -15,13 +15,13 @@
            not_admitted f     the event has a waiting room, and this caller has not come through it
            again f            more has expired than one call sweeps, or a flag stood without its bit
            limit f most has   the customer's limit, and what they hold and have bought
-           not_ready f        no marker: the picture cannot be trusted
+           not_ready f        no marker, or a plane was lost: the picture cannot be trusted
 ]]
 local HOLD, OWNER, WISH, REPLACES = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local PAYMENT, SWEEP_CAP = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local now = now_ms()
-local rules = read_rules('hold', 'opens', 'closes', 'closed', 'limit', 'orphans', 'room')
+local rules = read_rules('hold', 'opens', 'closes', 'closed', 'limit', 'orphans', 'room', 'size')
 local lasts, limit = tonumber(rules[4]), tonumber(rules[8]) or 0
 local house = ARGV[9] == 'house'
 local orphan_rule, admitted = rules[9] == '1' and not house, rules[10] ~= '1' or ARGV[9] ~= 'public'
@@ -66,10 +66,17 @@ local function cannot_replace()
   own = set_of(old.ordinals)
 end
 
+-- The last ordinal closes a row, so its bit is set for as long as its plane is there. Without the plane an aisle looks like a
+-- free seat; and what is written afterwards makes the plane anew, without its aisles.
+local function has_lost_a_plane()
+  local last = tonumber(rules[11]) - 1
+  return redis.call('GETBIT', TAKEN, last) == 0 or redis.call('GETBIT', SOLD, last) == 0
+end
+
 -- Everything that can be answered without a look at the seats; nil when they are to be looked at.
 -- Sweeping comes last, so that what follows is exact even when no sweeper runs.
 local function answered_already()
-  if not epoch then return {'not_ready', ''} end
+  if not epoch or has_lost_a_plane() then return {'not_ready', ''} end
   local answer = repeated() or closed() or cannot_replace()
   if answer then return answer end
   local swept = sweep_due(now, SWEEP_CAP)
