@@ -8,7 +8,7 @@ use crate::report::Part;
 use crate::stand::House;
 
 const VIEWERS: u32 = 10_000;
-/// Those who stop reading, among so many others, for so long: until what the system keeps for them is full, and the node too.
+/// Those who stop reading, among so many others, for so long.
 const SLOW: &str = "100";
 const AMONG: &str = "2000";
 const SECONDS_SLOW: &str = "20";
