@@ -7,7 +7,7 @@ use super::storm::Storm;
 use super::trouble::Trouble;
 
 /// A node asks all of it every two seconds; a busy one takes longer.
-const AUDITED: Duration = Duration::from_secs(30);
+const AUDITED: Duration = Duration::from_mins(3);
 const METRIC: &str = "holdfast_invariant_breaches{";
 
 impl Storm {
