@@ -317,11 +317,31 @@ async fn ask_redis(app: &App) -> Result<Finding, OrdersError> {
 pub(super) async fn repeat(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let begun = Instant::now();
-        match run(&app).await {
+        let audited = run(&app).await;
+        match &audited {
             Ok(_) => app.metrics.came_through("audit"),
             Err(error) => tracing::debug!(%error, "audited next time"),
         }
-        let rest = app.config.reconcile().max(begun.elapsed().saturating_sub(QUICK) * REST);
-        wait(rest, None, &stop).await;
+        let rest = rest_after(begun.elapsed(), audited.is_ok());
+        wait(rest.max(app.config.reconcile()), None, &stop).await;
+    }
+}
+
+/// One that was broken off has learnt nothing, and waited for a store that is away rather than worked: it rests as long as it
+/// took, and not twenty times.
+fn rest_after(took: Duration, went_through: bool) -> Duration {
+    if went_through { took.saturating_sub(QUICK) * REST } else { took }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_that_met_an_outage_does_not_rest_as_one_of_a_great_house() {
+        let took = Duration::from_secs(15);
+        assert_eq!(rest_after(took, true), (took - QUICK) * REST);
+        assert_eq!(rest_after(took, false), took);
+        assert_eq!(rest_after(Duration::ZERO, true), Duration::ZERO);
     }
 }
