@@ -69,14 +69,15 @@ end
 -- The last ordinal closes a row, so its bit is set for as long as its plane is there. Without the plane an aisle looks like a
 -- free seat; and what is written afterwards makes the plane anew, without its aisles.
 local function has_lost_a_plane()
-  local last = tonumber(rules[11]) - 1
-  return redis.call('GETBIT', TAKEN, last) == 0 or redis.call('GETBIT', SOLD, last) == 0
+  local size = tonumber(rules[11])
+  return size and redis.call('GETBIT', TAKEN, size - 1) + redis.call('GETBIT', SOLD, size - 1) < 2
 end
 
 -- Everything that can be answered without a look at the seats; nil when they are to be looked at.
 -- Sweeping comes last, so that what follows is exact even when no sweeper runs.
 local function answered_already()
-  if not epoch or has_lost_a_plane() then return {'not_ready', ''} end
+  if not epoch then return {'not_ready', ''} end
+  if has_lost_a_plane() then return {'not_ready', ''} end
   local answer = repeated() or closed() or cannot_replace()
   if answer then return answer end
   local swept = sweep_due(now, SWEEP_CAP)
