@@ -72,6 +72,48 @@ async fn who_leaves_while_seats_are_being_offered_leaves_them_to_the_next() {
     holdfast.every_invariant_holds().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_is_being_written_down_is_not_taken_for_one_that_nobody_can_take_up() {
+    let holdfast = Holdfast::start().await;
+    let (event, owner, order) = holdfast.sold_out(4800).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut looking = JoinSet::new();
+    for _ in 0..3 {
+        let (app, stop) = (holdfast.app().clone(), Arc::clone(&stop));
+        looking.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let events = app.catalog.on_sale_lately().await.expect("a list");
+                for listed in events.iter().filter(|listed| listed.id == event) {
+                    app.waitlist.give_back_unwritten(listed).await.expect("it is looked at");
+                }
+            }
+        });
+    }
+    let mut people = Vec::new();
+    for _ in 0..4 {
+        people.push(holdfast.customer().await);
+    }
+    let mut parties = Vec::new();
+    for person in &people {
+        parties.push(person.waits_for(event, 1).await);
+    }
+    owner.cancels(&order).await.expect(200);
+    for _ in 0..25 {
+        for (person, party) in people.iter().zip(&mut parties) {
+            let offered = person.is(party, "offered").await;
+            let hold = offered["offer"]["hold_id"].as_str().expect("a hold").to_owned();
+            let stands = person.finds(&format!("/v1/holds/{hold}")).await;
+            assert_eq!(stands.status, 200, "what was offered is there to be taken: {}", stands.body);
+            // Somebody has just gone, so all the others' offers are looked at.
+            person.leaves(party).await.expect(204);
+            *party = person.waits_for(event, 1).await;
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    looking.join_all().await;
+    holdfast.every_invariant_holds().await;
+}
+
 /// Everybody on the list, in its order, with the moment of the offer.
 async fn offers_in_order(holdfast: &Holdfast, event: EventId) -> Vec<(i64, Option<i64>)> {
     sqlx::query_as(

@@ -78,15 +78,18 @@ impl Waitlist {
     /// Whether it is written down and stands, or its party waits and will be found to have it.
     async fn is_expected(&self, offer: &Held) -> Result<bool, WaitlistError> {
         within(async {
-            let written: Option<(bool,)> =
-                sqlx::query_as("select state in ('open', 'taken_up') from offers where hold_id = $1")
-                    .bind(offer.hold)
-                    .fetch_optional(&self.pg)
-                    .await?;
-            match written {
-                Some((stands,)) => Ok(stands),
-                None => Ok(self.waits_for(offer.hold, offer.owner).await?),
+            // Asked first: a party that waits no longer was written down before, so what comes next sees it. The other way
+            // round, one that is written down in between would be neither.
+            if self.waits_for(offer.hold, offer.owner).await? {
+                return Ok(true);
             }
+            let (stands,): (bool,) = sqlx::query_as(
+                "select exists (select from offers where hold_id = $1 and state in ('open', 'taken_up'))",
+            )
+            .bind(offer.hold)
+            .fetch_one(&self.pg)
+            .await?;
+            Ok(stands)
         })
         .await
     }
