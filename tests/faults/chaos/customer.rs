@@ -67,7 +67,7 @@ impl Customer {
         let event = &scene.events[at];
         let from = scene.history.now();
         let path = format!("/v1/events/{}/availability", event.id);
-        if let Some(Answer { status: 200, body }) = self.says("look", "GET", &path, None).await {
+        if let Some(Answer { status: 200, body, .. }) = self.says("look", "GET", &path, None).await {
             scene.was_shown(event, &body, from);
         }
     }
@@ -84,7 +84,7 @@ impl Customer {
             _ => hold,
         };
         tokio::time::sleep(self.dice.millis(0, 300)).await;
-        self.checks_out(hold["id"].as_str().unwrap_or_default()).await;
+        self.checks_out(at, text(&hold, "id"), &seats_of(&hold)).await;
     }
 
     async fn holds(&mut self, at: usize, replaces: Option<&Value>) -> Option<Value> {
@@ -106,7 +106,7 @@ impl Customer {
         let asked = wish.clone();
         let answer = self.says("hold", "POST", &format!("/v1/events/{}/holds", event.id), Some(wish)).await;
         match answer {
-            Some(Answer { status: 201, body }) => {
+            Some(Answer { status: 201, body, .. }) => {
                 if let Some(old) = replaces {
                     let to = scene.history.now();
                     scene.history.let_go(&event.id, text(old, "id"), &seats_of(old), from, to);
@@ -141,12 +141,23 @@ impl Customer {
         scene.history.let_go(&scene.events[at].id, id, &seats_of(hold), from, to);
     }
 
-    async fn checks_out(&mut self, hold: &str) {
-        let from = self.scene.history.now();
-        let answer = self.says("checkout", "POST", "/v1/orders", Some(json!({ "hold_id": hold }))).await;
-        let Some(Answer { status: 201, body: order }) = answer else { return };
-        self.scene.history.order_seen(&order, from, from);
-        self.pays(&order).await;
+    async fn checks_out(&mut self, at: usize, hold: &str, seats: &[String]) {
+        let scene = Arc::clone(&self.scene);
+        let from = scene.history.now();
+        match self.says("checkout", "POST", "/v1/orders", Some(json!({ "hold_id": hold }))).await {
+            Some(Answer { status: 201, body: order, .. }) => {
+                scene.history.order_seen(&order, from, from);
+                self.pays(&order).await;
+            }
+            // Whoever is refused a seat at the checkout has none of the others any more.
+            refused => {
+                let is_sure = refused.as_ref().is_some_and(|refused| refused.code() == "seats_unavailable");
+                if is_sure || refused.is_none_or(|refused| refused.is_later) {
+                    let to = if is_sure { scene.history.now() } else { NEVER };
+                    scene.history.let_go(&scene.events[at].id, hold, seats, from, to);
+                }
+            }
+        }
     }
 
     async fn pays(&mut self, order: &Value) {
@@ -205,7 +216,8 @@ impl Customer {
         self.scene.will_be_off(order);
         let from = self.scene.history.now();
         let path = format!("/v1/orders/{order}/cancel");
-        if let Some(Answer { status: 200, body }) = self.says("cancel", "POST", &path, Some(json!({}))).await
+        if let Some(Answer { status: 200, body, .. }) =
+            self.says("cancel", "POST", &path, Some(json!({}))).await
         {
             self.scene.history.order_seen(&body, from, from);
         }
@@ -216,7 +228,7 @@ impl Customer {
         let mut status = None;
         for _ in 0..looks {
             let from = self.scene.history.now();
-            if let Some(Answer { status: 200, body }) =
+            if let Some(Answer { status: 200, body, .. }) =
                 self.says("watch", "GET", &format!("/v1/orders/{order}"), None).await
             {
                 self.scene.history.order_seen(&body, from, from);
@@ -238,10 +250,10 @@ impl Customer {
         let from = self.scene.history.now();
         let wish = json!({ "quantity": 1 + self.dice.below(2) });
         let joined = self.says("join", "POST", &format!("/v1/events/{event}/waitlist"), Some(wish)).await;
-        let Some(Answer { status: 200..=202, body: entry }) = joined else { return };
+        let Some(Answer { status: 200..=202, body: entry, .. }) = joined else { return };
         for _ in 0..8 {
             tokio::time::sleep(self.dice.millis(100, 500)).await;
-            let Some(Answer { status: 200, body }) = self.says("wait", "GET", "/v1/waitlist", None).await
+            let Some(Answer { status: 200, body, .. }) = self.says("wait", "GET", "/v1/waitlist", None).await
             else {
                 continue;
             };
@@ -253,7 +265,7 @@ impl Customer {
                 self.scene.history.held(&event, &hold, &seats, from, left_of(offer));
                 self.scene.tally.count("offer", "seen");
                 if self.dice.percent(80) {
-                    self.checks_out(&hold).await;
+                    self.checks_out(at, &hold, &seats).await;
                 }
                 return;
             }

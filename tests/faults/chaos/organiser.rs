@@ -75,7 +75,7 @@ impl Organiser {
     async fn gives_back(&mut self, at: usize) {
         let event = self.scene.events[at].id.clone();
         let path = format!("/v1/admin/events/{event}/orders?limit=50");
-        let Some(Answer { status: 200, body }) = self.says("orders", "GET", &path, None).await else {
+        let Some(Answer { status: 200, body, .. }) = self.says("orders", "GET", &path, None).await else {
             return;
         };
         let confirmed: Vec<String> = body["items"]

@@ -43,6 +43,8 @@ impl Places {
 pub struct Answer {
     pub status: u16,
     pub body: Value,
+    /// Whether the same was asked before, without an answer that stays: it may have been done then.
+    pub is_later: bool,
 }
 
 impl Answer {
@@ -89,7 +91,8 @@ impl Person {
             let mistake = format!("{method} {path} was answered with 500: {text}");
             self.places.mistakes.lock().expect("nobody panics with the lock").push(mistake);
         }
-        Some(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Some(Answer { status, body, is_later: false })
     }
 
     /// Asks under one key, node after node, until there is an answer that stays. When time is up, the last refusal
@@ -102,8 +105,11 @@ impl Person {
         within: Duration,
     ) -> Option<Answer> {
         let (key, began) = (Uuid::now_v7(), Instant::now());
+        let mut is_later = false;
         loop {
             let answer = self.asks(method, path, body, key).await;
+            let answer = answer.map(|answer| Answer { is_later, ..answer });
+            is_later = true;
             if answer.as_ref().is_some_and(|answer| !answer.is_passing()) || began.elapsed() > within {
                 return answer;
             }
