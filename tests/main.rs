@@ -65,6 +65,7 @@ mod payments_page_tells_the_truth;
 mod payments_sandbox_keeps_stripes_rules;
 mod payments_support;
 mod payments_webhooks_are_believed_when_signed;
+mod pgbench_confirms_as_we_do;
 mod planted_bugs_are_caught;
 mod plants;
 mod postgres_decides_finally;

@@ -10,6 +10,8 @@ begin;
 select event_id, id, account_id, state, closing_as, amount, currency from orders where id = :order_id for update;
 update payments set payment_intent = :intent where event_id = :event_id and order_id = :order_id and (payment_intent = :intent or payment_intent is null);
 select ordinal from order_seats where event_id = :event_id and order_id = :order_id order by ordinal;
+update payments set state = 'succeeded', captured = 4800 where event_id = :event_id and order_id = :order_id and payment_intent = :intent;
+select coalesce((select sum(captured) from payments where event_id = :event_id and order_id = :order_id), 0)::bigint, coalesce((select sum(r.amount) from refunds r join payments p on p.payment_intent = r.payment_intent where r.event_id = :event_id and r.order_id = :order_id and r.state = 'succeeded'), 0)::bigint;
 update seat_claims set state = 'sold', until = null where event_id = :event_id and order_id = :order_id and state = 'held';
 select number from events where id = :event_id;
 select ordinal from order_seats where event_id = :event_id and order_id = :order_id order by ordinal;
@@ -19,7 +21,6 @@ insert into order_log (event_id, order_id, step, from_state, to_state, cause, ac
 select exists (select from hook_listeners where event_id = :event_id and types && array['order.confirmed', '*']);
 insert into letters (id, occasion, subject, account_id, event_id, payload) values (gen_random_uuid(), 'order_confirmed', :order_id, :account_id, :event_id, '{}') on conflict on constraint letters_once_per_cause do nothing;
 insert into outbox (event_id, order_id, kind, payload, due_at) values (:event_id, :order_id, 'show', '{}', now());
-update payments set state = 'succeeded', captured = 4800 where event_id = :event_id and order_id = :order_id and payment_intent = :intent;
 commit;
 select event_id, hold_id, account_id, state, array(select ordinal from order_seats s where s.event_id = o.event_id and s.order_id = o.id order by 1) as ordinals, array(select from_ordinal from ticket_log l where l.event_id = o.event_id and l.order_id = o.id and what = 'moved' except select ordinal from order_seats s where s.event_id = o.event_id and s.order_id = o.id order by 1) as moved_from from orders o where id = :order_id;
 select event_id, hold_id, account_id, state, array(select ordinal from order_seats s where s.event_id = o.event_id and s.order_id = o.id order by 1) as ordinals, array(select from_ordinal from ticket_log l where l.event_id = o.event_id and l.order_id = o.id and what = 'moved' except select ordinal from order_seats s where s.event_id = o.event_id and s.order_id = o.id order by 1) as moved_from from orders o where id = :order_id;
