@@ -1,5 +1,6 @@
 //! The way to Redis and to Postgres: connections, time-outs and nothing of the business.
 
+mod cluster;
 pub mod guards;
 pub mod migrate;
 pub mod postgres;

@@ -14,6 +14,7 @@ use redis::{
     RedisFuture, ServerErrorKind, Value,
 };
 
+use super::cluster::Cluster;
 use super::sentinel::Sentinel;
 use super::single::Single;
 
@@ -47,14 +48,14 @@ pub enum Blocking {
 enum Wire {
     Single(Single),
     Sentinel(Sentinel),
-    Cluster(ClusterConnection),
+    Cluster(Cluster),
 }
 
 /// What an address means, kept to open connections of one's own.
 enum Plan {
     Single(Box<Client>),
     Sentinel(Sentinel),
-    Cluster(Box<redis::cluster::ClusterClient>),
+    Cluster(Cluster),
 }
 
 impl Redis {
@@ -103,8 +104,8 @@ impl Redis {
             .min_retry_wait(20)
             .max_retry_wait(200)
             .build()?;
-        let wire = client.get_pending_async_connection_with_config(ClusterConfig::new());
-        Ok(Self { wire: Wire::Cluster(wire), plan: Arc::new(Plan::Cluster(Box::new(client))) })
+        let cluster = Cluster::new(client);
+        Ok(Self { wire: Wire::Cluster(cluster.clone()), plan: Arc::new(Plan::Cluster(cluster)) })
     }
 
     /// Opens a connection of one's own for commands that wait up to [`LONGEST_BLOCK`].
@@ -116,11 +117,11 @@ impl Redis {
             match &*self.plan {
                 Plan::Single(client) => Self::node(client).await,
                 Plan::Sentinel(sentinel) => Self::node(&sentinel.master().await?).await,
-                Plan::Cluster(client) => {
+                Plan::Cluster(cluster) => {
                     let config = ClusterConfig::new()
                         .set_connection_timeout(CONNECT)
                         .set_response_timeout(BLOCKED_ANSWER);
-                    let connection = client.get_async_connection_with_config(config).await?;
+                    let connection = cluster.client().get_async_connection_with_config(config).await?;
                     Ok(Blocking::Cluster(Box::new(connection)))
                 }
             }

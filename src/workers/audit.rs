@@ -322,15 +322,16 @@ pub(super) async fn repeat(app: App, stop: CancellationToken) {
             Ok(_) => app.metrics.came_through("audit"),
             Err(error) => tracing::debug!(%error, "audited next time"),
         }
-        let rest = rest_after(begun.elapsed(), audited.is_ok());
+        let is_well = audited.is_ok_and(|report| report.breaches() == 0);
+        let rest = rest_after(begun.elapsed(), is_well);
         wait(rest.max(app.config.reconcile()), None, &stop).await;
     }
 }
 
-/// One that was broken off has learnt nothing, and waited for a store that is away rather than worked: it rests as long as it
-/// took, and not twenty times.
-fn rest_after(took: Duration, went_through: bool) -> Duration {
-    if went_through { took.saturating_sub(QUICK) * REST } else { took }
+/// One that was broken off waited for a store that is away rather than worked, and one that has found a breach may have met what
+/// was being mended: either is repeated after as long as it took, so that no alarm stays for twenty times that.
+fn rest_after(took: Duration, is_well: bool) -> Duration {
+    if is_well { took.saturating_sub(QUICK) * REST } else { took }
 }
 
 #[cfg(test)]
@@ -338,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_audit_that_met_an_outage_does_not_rest_as_one_of_a_great_house() {
+    fn an_audit_that_met_an_outage_or_a_breach_does_not_rest_as_one_of_a_great_house() {
         let took = Duration::from_secs(15);
         assert_eq!(rest_after(QUICK + took, true), took * REST);
         assert_eq!(rest_after(took, false), took);
