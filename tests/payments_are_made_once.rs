@@ -288,6 +288,25 @@ async fn a_refund_is_made_once_and_never_exceeds_the_payment() {
 }
 
 #[tokio::test]
+async fn a_refund_whose_failure_is_stored_goes_under_the_next_key_and_once() {
+    let till = Till::open().await;
+    let paid = till.paid().await;
+    let refund = async |id, amount| till.gateway.refund(id, &paid.id, amount, HashMap::new()).await;
+
+    let unmade = RefundId::new();
+    till.fails(CallFault::next(2, Endpoint::Refund, How::Stored));
+    let made = refund(unmade, 1000).await.expect("the third key is free");
+    assert_eq!(refund(unmade, 1000).await.expect("as often as it is asked").id, made.id);
+    assert_eq!(till.controls().ledger().sums["eur"].refunded, 1000);
+
+    let unheard = RefundId::new();
+    till.fails(CallFault::next(1, Endpoint::Refund, How::Stored).after_the_effect());
+    let made = refund(unheard, 200).await.expect("it was made, and is found");
+    assert_eq!(refund(unheard, 200).await.expect("as often as it is asked").id, made.id);
+    assert_eq!(till.controls().ledger().sums["eur"].refunded, 1200, "and not once more under another key");
+}
+
+#[tokio::test]
 async fn a_refund_may_wait_and_may_fail_after_all() {
     let till = Till::open().await;
     let paid = till.paid().await;

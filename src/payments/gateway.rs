@@ -24,6 +24,8 @@ use crate::telemetry::Metrics;
 const PAGE: i64 = 100;
 /// Pages of refunds read for one PaymentIntent: far more refunds than one order can have causes.
 const MOST_PAGES: usize = 10;
+/// Keys under which one refund is asked for: failures that are stored are rare, and so many of them in a row are none.
+const MOST_KEYS: usize = 10;
 /// Tries to cancel what is seen open right after Stripe would not cancel it.
 const CANCEL_TRIES: usize = 3;
 
@@ -130,6 +132,9 @@ impl Gateway {
 
     /// Sends `amount` (minor units) of a captured payment back, once for this refund id.
     ///
+    /// A failure that Stripe has stored under a key is answered for a day, whatever happens meanwhile. Then what it has made is
+    /// looked at, and when that is nothing, it is asked again under the next key: of all keys only the last is not decided.
+    ///
     /// Stripe may forget keys after a day. Who retries later than that looks with [`Self::refund_made`] first.
     pub async fn refund(
         &self,
@@ -139,9 +144,20 @@ impl Gateway {
         mut metadata: HashMap<String, String>,
     ) -> Result<Refund, PaymentsError> {
         metadata.insert("refund_id".to_owned(), refund.to_string());
-        let request = CreateRefund::new().payment_intent(intent).amount(amount).metadata(metadata).build();
+        let request = CreateRefund::new().payment_intent(intent).amount(amount).metadata(metadata);
         let once = if proof::planted(Bug::RefundWithoutKey) { RefundId::new() } else { refund };
-        self.wire.send(Ask::new("refund", request).once(format!("refund:{once}"))).await
+        let mut key = format!("refund:{once}");
+        for next in 2..=MOST_KEYS {
+            match self.wire.send(Ask::new("refund", request.build()).once(key)).await {
+                Err(PaymentsError::StoredFailure { .. }) => {}
+                answer => return answer,
+            }
+            if let Some(made) = self.refund_made(refund, intent).await? {
+                return Ok(made);
+            }
+            key = format!("refund:{once}:{next}");
+        }
+        self.wire.send(Ask::new("refund", request.build()).once(key)).await
     }
 
     /// Stripe's refund for our refund id, if it was ever made.
