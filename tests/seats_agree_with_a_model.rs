@@ -302,7 +302,7 @@ impl Pair {
                 let seats = seats.clone().or_else(|| Some(self.model.holds.get(&id)?.seats.clone()))?;
                 let ordinals: Vec<u32> = seats.iter().copied().collect();
                 let (hold, account) = (self.holds[id].0, self.owners[owner]);
-                let sold = engine.sell(event, self.orders[id], hold, account, &ordinals).await.unwrap();
+                let sold = engine.sell(event, (self.orders[id], 1), hold, account, &ordinals).await.unwrap();
                 (said("sold", sold), self.model.sell(id, id, owner, &seats))
             }
             Op::Release { hold, owner, by_order } => {
@@ -324,7 +324,8 @@ impl Pair {
                 let seats: BTreeSet<u32> = self.ordinals().filter(sold).chain([0]).collect();
                 let ordinals: Vec<u32> = seats.iter().copied().collect();
                 let owner = self.holds[id].1;
-                let freed = engine.free(event, self.orders[id], self.owners[owner], &ordinals).await.unwrap();
+                let freed =
+                    engine.free(event, (self.orders[id], 1), self.owners[owner], &ordinals).await.unwrap();
                 (said("freed", freed), self.model.free(id, owner, &seats))
             }
             Op::Block(seats) => {

@@ -196,7 +196,7 @@ async fn a_sold_seat_that_lost_its_flag_is_freed_by_nobody() {
     let event = house.event(&[3], &open_rules()).await;
     let (ada, paid) = (AccountId::new(), order());
     let held = house.engine.hold(&ask(event, ada, &[0, 1])).await.unwrap();
-    house.engine.sell(event, paid, HoldId(Uuid::new_v4()), ada, &[0]).await.unwrap();
+    house.engine.sell(event, (paid, 1), HoldId(Uuid::new_v4()), ada, &[0]).await.unwrap();
     let _: i64 = house.ask(redis::cmd("DEL").arg(Keys::of(event).flag(0))).await;
     house.lapse(event, held.hold).await;
 
@@ -232,7 +232,7 @@ async fn a_sale_by_postgres_overrides_and_the_loser_hears_at_checkout() {
     let (paid, late) = (order(), order());
     let held = house.engine.hold(&ask(event, ada, &[0, 1])).await.unwrap();
     let gone = HoldId(Uuid::new_v4());
-    assert_eq!(house.engine.sell(event, paid, gone, ben, &[1]).await.unwrap(), 1);
+    assert_eq!(house.engine.sell(event, (paid, 1), gone, ben, &[1]).await.unwrap(), 1);
 
     let claimed = house.engine.claim(event, late, held.hold, ada, &[0, 1], Duration::from_mins(1)).await;
     assert_eq!(claimed.unwrap(), Claimed::Lost(vec![1]));

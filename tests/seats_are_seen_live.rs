@@ -48,14 +48,14 @@ async fn a_node_sees_at_once_what_it_did() {
     assert_eq!(view.counts, Counts { free: 5, held: 2, sold: 0, blocked: 0 });
     assert_eq!((view.state(1), view.state(2)), (SeatState::Held, SeatState::Free));
 
-    house.engine.sell(event, order, held.hold, owner, &[0]).await.unwrap();
+    house.engine.sell(event, (order, 1), held.hold, owner, &[0]).await.unwrap();
     house.engine.block(event, &[5]).await.unwrap();
     let view = pictures.view(event).await.unwrap();
     assert_eq!(view.counts, Counts { free: 4, held: 1, sold: 1, blocked: 1 });
     assert_eq!((view.state(0), view.state(5)), (SeatState::Sold, SeatState::Blocked));
 
     house.engine.release(event, held.hold, Asker::Owner(owner)).await.unwrap();
-    house.engine.free(event, order, owner, &[0]).await.unwrap();
+    house.engine.free(event, (order, 2), owner, &[0]).await.unwrap();
     house.engine.unblock(event, &[5]).await.unwrap();
     assert_eq!(pictures.view(event).await.unwrap().counts.free, 7);
 }

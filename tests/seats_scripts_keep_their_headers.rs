@@ -16,6 +16,7 @@ const EVENT: &str = include_str!("../lua/shared/event.lua");
 const EXPIRY: &str = include_str!("../lua/shared/expiry.lua");
 const GRANTING: &str = include_str!("../lua/shared/granting.lua");
 const REMEMBERING: &str = include_str!("../lua/shared/remembering.lua");
+const IN_TURN: &str = include_str!("../lua/shared/in_turn.lua");
 const CHOOSING: &str = include_str!("../lua/shared/choosing.lua");
 /// The news of an event in its first epoch.
 const FIRST: i64 = 1_000_000;
@@ -383,23 +384,25 @@ async fn claim() {
 
 #[tokio::test]
 async fn sell_and_free() {
-    let mut sell = Heard::of(include_str!("../lua/sell.lua"), &[]).await;
-    let mut free = Heard::of(include_str!("../lua/free.lua"), &[]).await;
+    let mut sell = Heard::of(include_str!("../lua/sell.lua"), &[IN_TURN]).await;
+    let mut free = Heard::of(include_str!("../lua/free.lua"), &[IN_TURN]).await;
     let event = sell.event(&open_rules()).await;
     let (owner, order) = (AccountId::new(), order());
     let held = sell.house.engine.hold(&ask(event, owner, &[0, 1])).await.unwrap();
     let flags = vec![Keys::of(event).flag(0), Keys::of(event).flag(1)];
-    let keys = [vec![Keys::of(event).hold(held.hold)], flags.clone()].concat();
-    let args = words(&[&order, &held.hold, &owner, &0, &1]);
+    let turn = Keys::of(event).turn(order);
+    let keys = [vec![turn.clone(), Keys::of(event).hold(held.hold)], flags.clone()].concat();
+    let args = words(&[&order, &1, &held.hold, &owner, &0, &1]);
     assert_eq!(sell.says(event, &keys, &args).await[2], "2");
     assert_eq!(sell.says(event, &keys, &args).await, words(&[&"sold", &"", &0]), "a repeat");
     sell.says(EventId::new(), &keys, &args).await;
     sell.everything();
 
-    let args = words(&[&order, &owner, &0, &1]);
-    assert_eq!(free.says(event, &flags, &args).await[2], "2");
-    assert_eq!(free.says(event, &flags, &args).await, words(&[&"freed", &"", &0]), "a repeat");
-    free.says(EventId::new(), &flags, &args).await;
+    let keys = [vec![turn], flags].concat();
+    let args = words(&[&order, &2, &owner, &0, &1]);
+    assert_eq!(free.says(event, &keys, &args).await[2], "2");
+    assert_eq!(free.says(event, &keys, &args).await, words(&[&"freed", &"", &0]), "a repeat");
+    free.says(EventId::new(), &keys, &args).await;
     free.everything();
 }
 
@@ -565,11 +568,11 @@ async fn without_a_marker_every_script_says_not_ready() {
         engine.hold_of(event, held.hold).await.err(),
         engine.pin(event, held.hold, owner, mine, MINUTE, false).await.err(),
         engine.claim(event, mine, held.hold, owner, &[0], MINUTE).await.err(),
-        engine.sell(event, mine, held.hold, owner, &[0]).await.err(),
+        engine.sell(event, (mine, 1), held.hold, owner, &[0]).await.err(),
         engine.release(event, held.hold, Asker::Owner(owner)).await.err(),
         engine.sweep(event).await.err(),
         engine.begin_waiting(event).await.err(),
-        engine.free(event, mine, owner, &[0]).await.err(),
+        engine.free(event, (mine, 1), owner, &[0]).await.err(),
         engine.block(event, &[1]).await.err(),
         engine.unblock(event, &[1]).await.err(),
         engine.configure(event, &open_rules()).await.err(),

@@ -46,17 +46,46 @@ async fn an_order_gives_back_its_own_seats_and_nobody_elses() {
     let (ada, ben, eve) = (AccountId::new(), AccountId::new(), AccountId::new());
     let (first, second) = (order(), order());
     let fresh = || HoldId(Uuid::new_v4());
-    house.engine.sell(event, first, fresh(), ada, &[0, 1, 2]).await.unwrap();
+    house.engine.sell(event, (first, 1), fresh(), ada, &[0, 1, 2]).await.unwrap();
     // Two of its three seats are somebody else's by the time that it is told to give them back, once more.
-    house.engine.free(event, first, ada, &[1, 2]).await.unwrap();
-    house.engine.sell(event, second, fresh(), ben, &[1]).await.unwrap();
+    house.engine.free(event, (first, 2), ada, &[1, 2]).await.unwrap();
+    house.engine.sell(event, (second, 1), fresh(), ben, &[1]).await.unwrap();
     let held = house.engine.hold(&ask(event, eve, &[2])).await.unwrap();
 
-    house.engine.free(event, first, ada, &[0, 1, 2]).await.unwrap();
+    house.engine.free(event, (first, 2), ada, &[0, 1, 2]).await.unwrap();
     let flags = house.engine.flags(event, &[0, 1, 2]).await.unwrap();
     assert_eq!(flags, [None, Some(format!("sold:{second}")), Some(held.hold.to_string())], "whose they are");
     let why = seats_refused(house.engine.hold(&ask(event, ada, &[0, 1, 2])).await);
     assert_eq!(why, [(1, Reason::Sold), (2, Reason::Held)]);
+}
+
+#[tokio::test]
+async fn what_was_said_of_an_order_before_its_last_move_changes_nothing_after_it() {
+    let house = House::single().await;
+    let event = house.event(&[4], &open_rules()).await;
+    let (ada, eve, paid) = (AccountId::new(), AccountId::new(), order());
+    let fresh = || HoldId(Uuid::new_v4());
+    // It was sold and given back; Redis, which was slow, hears of the second first, and somebody else holds its seats.
+    assert_eq!(house.engine.free(event, (paid, 3), ada, &[0, 1]).await.unwrap(), 0);
+    let held = house.engine.hold(&ask(event, eve, &[0, 1])).await.unwrap();
+    assert_eq!(house.engine.sell(event, (paid, 2), fresh(), ada, &[0, 1]).await.unwrap(), 0, "that is over");
+    assert!(
+        house.engine.hold_of(event, held.hold).await.unwrap().unwrap().live,
+        "and takes nothing from anybody"
+    );
+    // Another one ran out, and was paid for after all.
+    let late = order();
+    assert_eq!(house.engine.sell(event, (late, 4), fresh(), ada, &[2, 3]).await.unwrap(), 2);
+    assert_eq!(
+        house.engine.free(event, (late, 3), ada, &[2, 3]).await.unwrap(),
+        0,
+        "it had not been paid for then"
+    );
+    let why = seats_refused(house.engine.hold(&ask(event, eve, &[2, 3])).await);
+    assert_eq!(why, [(2, Reason::Sold), (3, Reason::Sold)]);
+    // The same turn again is a repeat, and the next one is news.
+    assert_eq!(house.engine.sell(event, (late, 4), fresh(), ada, &[2, 3]).await.unwrap(), 0);
+    assert_eq!(house.engine.free(event, (late, 5), ada, &[2, 3]).await.unwrap(), 2);
 }
 
 #[tokio::test]

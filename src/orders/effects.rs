@@ -203,20 +203,22 @@ impl Desk {
     }
 
     async fn tell(&self, order: OrderId, what: &Subject) -> Result<(), OrdersError> {
-        let Subject { event_id: event, hold_id: hold, account_id: owner, ref ordinals, ref left, .. } = *what;
+        let Subject {
+            event_id: event, hold_id: hold, account_id: owner, turn, ref ordinals, ref left, ..
+        } = *what;
         if what.state == OrderState::Confirmed {
             // Model: Sell
-            self.seats.sell(event, order, hold, owner, ordinals).await?;
+            self.seats.sell(event, (order, turn), hold, owner, ordinals).await?;
         } else if !what.state.is_open() {
             // The hold is gone if this order ever sold its seats; both calls compare before they delete.
             // Model: Release
             self.seats.release(event, hold, Asker::Order(order)).await?;
             // Model: Free
-            self.seats.free(event, order, owner, ordinals).await?;
+            self.seats.free(event, (order, turn), owner, ordinals).await?;
         }
         // A seat that a ticket was moved away from, unless somebody else has it by now.
         if !left.is_empty() {
-            self.seats.free(event, order, owner, left).await?;
+            self.seats.free(event, (order, turn), owner, left).await?;
         }
         Ok(())
     }
@@ -231,7 +233,9 @@ impl Desk {
                                where l.event_id = o.event_id and l.order_id = o.id and what = 'moved'
                               except
                               select ordinal from order_seats s where s.event_id = o.event_id and s.order_id = o.id
-                              order by 1) as moved_from
+                              order by 1) as moved_from,
+                        (select count(*) from order_log l where l.event_id = o.event_id and l.order_id = o.id)
+                        + (select count(*) from ticket_log l where l.event_id = o.event_id and l.order_id = o.id) as turn
                    from orders o where id = $1",
             )
             .bind(order)
@@ -246,6 +250,7 @@ impl Desk {
                 state: row.state,
                 ordinals: seats(row.ordinals),
                 left: seats(row.moved_from),
+                turn: row.turn,
             })
         })
         .await
@@ -261,6 +266,7 @@ struct Told {
     state: OrderState,
     ordinals: Vec<i32>,
     moved_from: Vec<i32>,
+    turn: i64,
 }
 
 /// An order as Redis knows it: whose, which seats, and how it stands.
@@ -272,6 +278,8 @@ pub(super) struct Subject {
     pub ordinals: Vec<Ordinal>,
     /// Seats that it had before its tickets were moved.
     pub left: Vec<Ordinal>,
+    /// How often it and its tickets were moved: what is told of it later has a greater one.
+    pub turn: i64,
 }
 
 impl Subject {

@@ -101,7 +101,12 @@ impl Desk {
         match &decided {
             Ok(true) => {
                 // The kept seat becomes the sold one, so that the customer's count holds it once.
-                if let Err(error) = self.seats.sell(ask.event, now.order_id, kept, now.owner, &[seat]).await {
+                let sold = async {
+                    let turn = self.subject(now.order_id).await?.turn;
+                    self.seats.sell(ask.event, (now.order_id, turn), kept, now.owner, &[seat]).await?;
+                    Ok::<_, OrdersError>(())
+                };
+                if let Err(error) = sold.await {
                     tracing::warn!(%error, ticket.id = %ask.ticket, "a moved ticket waits for the outbox");
                 }
                 self.show_now(now.order_id).await;

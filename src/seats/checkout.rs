@@ -100,21 +100,22 @@ impl Engine {
     }
 
     /// Marks an order's seats sold, whatever stands there: Postgres has already decided. Answers how many were
-    /// not yet sold to it, so a repeat answers 0.
+    /// not yet sold to it, so a repeat answers 0, as does what was overtaken by a later turn of the same order.
     ///
     /// # Errors
     /// When Redis cannot answer or the event has no picture; a rebuild then brings what Postgres says.
     pub async fn sell(
         &self,
         event: EventId,
-        order: OrderId,
+        (order, turn): (OrderId, i64),
         hold: HoldId,
         owner: AccountId,
         ordinals: &[Ordinal],
     ) -> Result<u32, SeatsError> {
         let mut call = self.scripts.sell.on(event);
-        let record = call.keys.hold(hold);
-        call.key(record).arg(order.to_string()).arg(hold.to_string()).arg(owner.to_string());
+        let (last, record) = (call.keys.turn(order), call.keys.hold(hold));
+        call.key(last).key(record).arg(order.to_string()).arg(turn);
+        call.arg(hold.to_string()).arg(owner.to_string());
         call.seats(&in_order(ordinals)?);
         let reply = self.run(call).await?;
         match reply.code() {

@@ -2,7 +2,7 @@
 //!
 //! Every key of an event carries the event's id as its hash tag, so that one event lives in one slot.
 
-use crate::ids::{AccountId, EventId, HoldId, Ordinal};
+use crate::ids::{AccountId, EventId, HoldId, OrderId, Ordinal};
 
 /// The keys of one event.
 pub struct Keys {
@@ -54,6 +54,11 @@ impl Keys {
 
     pub fn hold(&self, hold: HoldId) -> String {
         format!("{}{hold}", self.records())
+    }
+
+    /// The last turn that was told of an order.
+    pub fn turn(&self, order: OrderId) -> String {
+        format!("turn:{}:{order}", self.tag)
     }
 
     /// What a customer's call under this key was told. With its event on a Cluster: both are there, away and lost together.

@@ -56,19 +56,21 @@ pub struct Repair {
 }
 
 impl Engine {
-    /// Frees seats that this order had bought. Answers how many, so a repeat answers 0.
+    /// Frees seats that this order had bought. Answers how many, so a repeat answers 0, as does what was overtaken by a later
+    /// turn of the same order.
     ///
     /// # Errors
     /// When Redis cannot answer or the event has no picture.
     pub async fn free(
         &self,
         event: EventId,
-        order: OrderId,
+        (order, turn): (OrderId, i64),
         owner: AccountId,
         ordinals: &[Ordinal],
     ) -> Result<u32, SeatsError> {
         let mut call = self.scripts.free.on(event);
-        call.arg(order.to_string()).arg(owner.to_string()).seats(&in_order(ordinals)?);
+        let last = call.keys.turn(order);
+        call.key(last).arg(order.to_string()).arg(turn).arg(owner.to_string()).seats(&in_order(ordinals)?);
         let reply = self.run(call).await?;
         match reply.code() {
             "freed" => reply.parse(0),

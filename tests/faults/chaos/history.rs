@@ -176,9 +176,12 @@ impl History {
             for ((event, seat), deeds) in &inner.deeds {
                 if let Err(stuck) = explain(deeds.clone(), &inner.losses) {
                     let all: Vec<_> = deeds.iter().map(|deed| format!("{deed:?}")).collect();
+                    let holds = inner.holds.iter().filter(|(_, number)| deeds.iter().any(|deed| deed.is_of(**number)));
+                    let names: Vec<_> = holds.map(|(id, number)| format!("hold {number} is {id}")).collect();
                     wrong.push(format!(
-                        "seat {seat} of {event} cannot be explained; stuck at {stuck:?}; all of it:\n    {}",
-                        all.join("\n    ")
+                        "seat {seat} of {event} cannot be explained; stuck at {stuck:?}; all of it:\n    {}\n    {}",
+                        all.join("\n    "),
+                        names.join("\n    ")
                     ));
                 }
             }

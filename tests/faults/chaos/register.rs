@@ -24,6 +24,19 @@ pub struct Deed {
     pub what: What,
 }
 
+impl Deed {
+    /// Whether it is about this hold.
+    pub fn is_of(&self, number: u32) -> bool {
+        match self.what {
+            What::Held { hold, .. }
+            | What::LetGo { hold }
+            | What::Claimed { hold, .. }
+            | What::Sold { hold, .. } => hold == number,
+            What::Left { .. } | What::Blocked | What::Unblocked | What::SeenGone | What::SeenFree => false,
+        }
+    }
+}
+
 /// What can happen to a seat. Holds and orders are numbered, to be quick to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
