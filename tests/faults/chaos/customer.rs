@@ -146,6 +146,12 @@ impl Customer {
         let from = scene.history.now();
         match self.says("checkout", "POST", "/v1/orders", Some(json!({ "hold_id": hold }))).await {
             Some(Answer { status: 201, body: order, .. }) => {
+                let ordered: HashSet<String> = seats_of(&order).into_iter().collect();
+                if ordered != seats.iter().cloned().collect() {
+                    scene
+                        .history
+                        .complains(format!("{seats:?} were held as {hold}, and {ordered:?} are ordered"));
+                }
                 scene.history.order_seen(&order, from, from);
                 self.pays(&order).await;
             }
