@@ -407,6 +407,28 @@ async fn sell_and_free() {
 }
 
 #[tokio::test]
+async fn witness() {
+    let mut heard = Heard::of(include_str!("../lua/witness.lua"), &[]).await;
+    let event = heard.event(&open_rules()).await;
+    let key = vec![Keys::of(event).witness()];
+    heard.house.engine.tell_witness(event, 7).await.unwrap();
+    assert_eq!(heard.says(event, &key, &words(&[&8, &6])).await, words(&[&"told", &""]));
+    assert_eq!(heard.says(event, &key, &words(&[&8, &6])).await, words(&[&"told", &""]), "a repeat");
+    let old_copy = heard.says(event, &key, &words(&[&11, &9])).await;
+    assert_eq!(old_copy, words(&[&"strange", &"", &8]));
+    let lost_commits = heard.says(event, &key, &words(&[&5, &3])).await;
+    assert_eq!(lost_commits, words(&[&"strange", &"", &8]));
+    assert_eq!(
+        heard.house.engine.witness(event).await.unwrap(),
+        Some(8),
+        "what tells of a loss is left there"
+    );
+    // A picture that is being built anew is told as well.
+    heard.says(EventId::new(), &key, &words(&[&8, &6])).await;
+    assert_eq!(heard.said, heard.documented, "said, and documented");
+}
+
+#[tokio::test]
 async fn release() {
     let mut heard = Heard::of(include_str!("../lua/release.lua"), &[]).await;
     let event = heard.event(&open_rules()).await;

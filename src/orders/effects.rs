@@ -188,7 +188,8 @@ impl Desk {
         self.wake.outbox.notify_one();
     }
 
-    async fn show(&self, order: OrderId) -> Result<(), OrdersError> {
+    /// Tells Redis how an order stands.
+    pub(super) async fn show(&self, order: OrderId) -> Result<(), OrdersError> {
         // Another decision may commit while Redis is told of this one: tell it again until they agree.
         for _ in 0..4 {
             // Model: ReadSubject

@@ -45,13 +45,12 @@ impl Desk {
             )
         })
         .await?;
-        let Some(Witness { number, .. }) = raised else { return Ok(()) };
+        let Some(Witness { number, told }) = raised else { return Ok(()) };
         for event in self.events_on_sale().await?.iter() {
-            // Postgres went back in this moment: what tells so must not be overwritten.
-            if self.seats.witness(event.id).await?.is_some_and(|known| known > number) {
+            // A store was replaced in this moment: what tells so is not overwritten, and found by the next look.
+            if !self.seats.raise_witness(event.id, number, told - MAY_MISS).await? {
                 return Ok(());
             }
-            self.seats.tell_witness(event.id, number).await?;
         }
         within(async {
             sqlx::query("update witness set told = greatest(told, $1) where number >= $1")

@@ -44,6 +44,17 @@ pub enum Truth {
     Blocked,
 }
 
+impl Truth {
+    /// The order that has claimed it, and has not sold it yet.
+    #[must_use]
+    pub fn at_checkout(&self) -> Option<OrderId> {
+        match self {
+            Self::Held { order, .. } => *order,
+            Self::Free | Self::Sold { .. } | Self::Blocked => None,
+        }
+    }
+}
+
 /// A seat to be made what it should be, if its flag is still what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {

@@ -37,6 +37,7 @@ pub(super) struct Scripts {
     pub unblock: Step,
     pub repair: Step,
     pub configure: Step,
+    pub witness: Step,
     pub snapshot: Step,
 }
 
@@ -80,6 +81,7 @@ impl Default for Scripts {
             unblock: step_for_a_full_redis!("unblock"),
             repair: step_for_a_full_redis!("repair"),
             configure: step!("configure"),
+            witness: step_for_a_full_redis!("witness"),
             snapshot: step!("snapshot"),
         }
     }

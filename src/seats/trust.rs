@@ -68,6 +68,25 @@ impl Engine {
         Ok(self.redis.read(redis::cmd("GET").arg(Keys::of(event).witness())).await?)
     }
 
+    /// Tells a picture the number that was raised; false, and nothing is told, when what it knows shows that a store has lost
+    /// something. In one step: a store that is replaced between asking and telling would hide what it has lost.
+    ///
+    /// # Errors
+    /// When Redis cannot answer.
+    pub async fn raise_witness(&self, event: EventId, number: i64, least: i64) -> Result<bool, SeatsError> {
+        let mut call = self.scripts.witness.on(event);
+        let known = call.keys.witness();
+        call.key(known).arg(number).arg(least);
+        let reply = self.run(call).await?;
+        match reply.code() {
+            "told" => Ok(true),
+            "strange" => Ok(false),
+            _ => Err(reply.strange()),
+        }
+    }
+
+    /// What a picture knows that was built just now.
+    ///
     /// # Errors
     /// When Redis cannot answer.
     pub async fn tell_witness(&self, event: EventId, number: i64) -> Result<(), SeatsError> {
