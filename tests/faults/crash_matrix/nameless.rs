@@ -98,7 +98,7 @@ const NAMELESS: [(&str, &str, usize, Why); 40] = {
         ("orders/settle.rs", "commit", 1, Harmless("a savepoint of `Decide`")),
         ("orders/settle.rs", "seats.claim", 1, Is(Step::TakeAgain)),
         ("orders/witness.rs", "execute", 4, Harmless("a number that every node raises again")),
-        ("orders/witness.rs", "seats.tell_witness", 1, Harmless("every node tells it again")),
+        ("orders/witness.rs", "seats.raise_witness", 1, Harmless("every node tells it again")),
         ("waitlist/agree.rs", "execute", 1, Harmless("the comparison itself, which is repeated")),
         ("waitlist/agree.rs", "seats.begin_waiting", 1, Harmless("the comparison itself, which is repeated")),
         ("waitlist/offers.rs", "seats.release", 1, Is(Step::TakeOfferBack)),
