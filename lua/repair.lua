@@ -3,7 +3,8 @@
   ARGV  1-2 prefixes  then for each seat: ordinal, the flag that was seen or '', truth (free, held, sold or
         blocked), order, hold, customer, ms from now that a held seat must stay, and the customer that the flag
         which was seen says it is sold to   ('' where it has none)
-  Replies  repaired f n   n seats were not as they should be and are now; a repeat answers 0
+  Replies  repaired f n orders   n seats were not as they should be and are now; a repeat answers 0. Orders, comma-separated,
+                                 that seats are held for which Postgres calls free: whether they are over is not known here
            not_ready ''
   A seat that Postgres calls free stays with a live hold: no claim is made before the checkout.
   Any other seat is taken out of the hold that had it, whose customer's count goes down by one; the new owner's goes up.
@@ -34,11 +35,15 @@ local function right_already(seat)
     and redis.call('GETBIT', BLOCKED, seat.ordinal) == planes[3]
 end
 
--- A live hold needs no claim: who has not reached the checkout is known to Redis alone. Its time ends it.
+-- A live hold needs no claim: who has not reached the checkout is known to Redis alone. Its time ends it. One that was checked
+-- out has claims, unless its order is over, or had none yet when they were read.
+local orders = {}
 local function is_held_rightly(seat)
   if seat.truth ~= 'free' then return false end
   local hold = record_of(seat.seen)
-  return hold and hold.live and set_of(hold.ordinals)[seat.ordinal]
+  if not (hold and hold.live and set_of(hold.ordinals)[seat.ordinal]) then return false end
+  if hold.order ~= '' then orders[hold.order] = true end
+  return true
 end
 
 -- Takes the seat out of the live hold whose flag stands there.
@@ -108,7 +113,10 @@ for i = 3, #ARGV, 8 do
     list[#list + 1] = seat.ordinal
   end
 end
-if total == 0 then return {'repaired', '', 0} end
+local names = {}
+for order in pairs(orders) do names[#names + 1] = order end
+local doubtful = table.concat(names, ',')
+if total == 0 then return {'repaired', '', 0, doubtful} end
 local feed = tell('free', join(repaired.free), 'held', join(repaired.held), 'sold', join(repaired.sold),
   'blocked', join(repaired.blocked))
-return {'repaired', feed, total}
+return {'repaired', feed, total, doubtful}

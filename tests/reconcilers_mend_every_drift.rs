@@ -166,6 +166,31 @@ async fn a_plane_that_is_lost_while_the_marker_lives_closes_the_rows_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn seats_that_redis_holds_for_an_order_that_is_over_come_free() {
+    let holdfast = quick().await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let order = ada.orders(event, &["stalls-A-1", "stalls-A-2"]).await;
+    ada.cancels(&order).await.expect(200);
+    ada.sees_seat(event, "stalls-A-1", "free").await;
+    // As a replica that took over before it heard of the end.
+    let chart = holdfast.app().catalog.chart(event).await.expect("a chart");
+    let seats: Vec<_> =
+        ["stalls-A-1", "stalls-A-2"].iter().map(|seat| chart.ordinal(seat).expect("a seat")).collect();
+    let text = |name: &str| order[name].as_str().expect("an id").to_owned();
+    let (hold, order) = (text("hold_id").parse().expect("a hold"), text("id").parse().expect("an order"));
+    let owner =
+        ada.get("/v1/me").await.expect(200)["id"].as_str().expect("an id").parse().expect("an account");
+    let minutes = Duration::from_mins(10);
+    let engine = &holdfast.app().engine;
+    engine.claim(event, order, hold, owner, &seats, minutes).await.expect("they are held");
+    ada.sees_seat(event, "stalls-A-1", "held").await;
+    ada.sees_seat(event, "stalls-A-1", "free").await;
+    ada.sees_seat(event, "stalls-A-2", "free").await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rules_that_redis_was_never_told_are_told() {
     let holdfast = quick().await;
     let event = holdfast.theatre().await;

@@ -363,7 +363,7 @@ impl Pair {
                     seen: if *seen { flag } else { Some("somebody".into()) },
                     truth,
                 };
-                let repaired = engine.repair(event, &[repair]).await.unwrap();
+                let repaired = engine.repair(event, &[repair]).await.unwrap().seats;
                 (said("repaired", repaired), self.model.repair((*ordinal, buyer), *seen, plain, id, owner))
             }
             Op::Lapse(hold) => {

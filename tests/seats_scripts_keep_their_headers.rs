@@ -525,7 +525,7 @@ async fn repair() {
     let event = heard.event(&open_rules()).await;
     let args = words(&[&0, &"", &"sold", &order(), &"", &AccountId::new(), &"", &""]);
     assert_eq!(heard.says(event, &[], &args).await[2], "1");
-    assert_eq!(heard.says(event, &[], &args).await, words(&[&"repaired", &"", &0]), "a repeat");
+    assert_eq!(heard.says(event, &[], &args).await, words(&[&"repaired", &"", &0, &""]), "a repeat");
     heard.says(EventId::new(), &[], &args).await;
     heard.everything();
 }

@@ -153,16 +153,12 @@ impl Desk {
             .collect();
         // Model: Repair
         let repaired = self.seats.repair(event, &repairs).await?;
-        if repaired > 0 {
-            // An order may have ended since its claims were read, and its flags would now pass for a hold that nobody checks
-            // out: whoever ends it may have told Redis before.
-            let at_checkout: HashSet<_> =
-                repairs.iter().filter_map(|repair| repair.truth.at_checkout()).collect();
-            for order in at_checkout {
-                self.show(order).await?;
-            }
+        // A failover may have lost that Redis was told of their end; or their flags were put back, which it had lost, while they
+        // ended. Either way they would pass for holds that nobody checks out.
+        for order in repaired.doubtful {
+            self.show(order).await?;
         }
-        Ok(repaired.into())
+        Ok(repaired.seats.into())
     }
 
     /// Seats that differ from their claims, and seats that are taken without one: those may be holds, which

@@ -40,7 +40,7 @@ pub use self::glance::Marker;
 pub use self::hold::{Held, HoldAsk, Once, Told, Via, Wish};
 pub use self::load::{ClaimKind, LoadPlan, LoadedClaim};
 pub use self::offer::{News, OfferAsk, Offered, Passed, Places};
-pub use self::operate::{Repair, Rules, Truth};
+pub use self::operate::{Repair, Repaired, Rules, Truth};
 pub use self::picture::{Follower, Pictures};
 pub use self::planes::{Counts, Planes, SeatState, View};
 pub use self::prints::Print;

@@ -44,17 +44,6 @@ pub enum Truth {
     Blocked,
 }
 
-impl Truth {
-    /// The order that has claimed it, and has not sold it yet.
-    #[must_use]
-    pub fn at_checkout(&self) -> Option<OrderId> {
-        match self {
-            Self::Held { order, .. } => *order,
-            Self::Free | Self::Sold { .. } | Self::Blocked => None,
-        }
-    }
-}
-
 /// A seat to be made what it should be, if its flag is still what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
@@ -64,6 +53,16 @@ pub struct Repair {
     /// Whose purchase that flag shows, when it shows one: their count goes down with it.
     pub buyer: Option<AccountId>,
     pub truth: Truth,
+}
+
+/// What a repair came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// How many seats were wrong and are right now.
+    pub seats: u32,
+    /// Orders that seats are held for which Postgres calls free: they are over, and Redis has lost that it was told so, or they
+    /// were made since.
+    pub doubtful: Vec<OrderId>,
 }
 
 impl Engine {
@@ -123,12 +122,12 @@ impl Engine {
     }
 
     /// Makes seats what Postgres says they are. One whose flag has changed since it was read is left alone: the
-    /// next pass reads it again. Answers how many were wrong and are right now.
+    /// next pass reads it again.
     ///
     /// # Errors
     /// When Redis cannot answer or the event has no picture.
-    pub async fn repair(&self, event: EventId, repairs: &[Repair]) -> Result<u32, SeatsError> {
-        let mut repaired = 0;
+    pub async fn repair(&self, event: EventId, repairs: &[Repair]) -> Result<Repaired, SeatsError> {
+        let mut repaired = Repaired::default();
         // Each seat costs some ten commands, so the calls are shorter than elsewhere.
         for part in repairs.chunks(200) {
             let mut call = self.scripts.repair.on(event);
@@ -140,7 +139,10 @@ impl Engine {
             }
             let reply = self.run(call).await?;
             match reply.code() {
-                "repaired" => repaired += reply.parse::<u32>(0)?,
+                "repaired" => {
+                    repaired.seats += reply.parse::<u32>(0)?;
+                    repaired.doubtful.append(&mut reply.list(1)?);
+                }
                 _ => return Err(reply.strange()),
             }
         }
