@@ -124,7 +124,7 @@ impl HeldSeat {
          headers(("Location" = String, description = "The hold"))),
         (status = 202, description = "Sold out, and on the waiting list, as `if_sold_out` asked for", body = EntryBody),
         (status = 409, description = "`seats_unavailable` with `seats: [{id, reason}]`, `sold_out` with `waitlist_open`, \
-            `limit_exceeded`, `sale_closed`", body = ProblemBody),
+            `limit_exceeded`, `sale_closed`; `order_state` with `order_id`: the hold to replace is being paid for", body = ProblemBody),
         (status = 403, description = "`not_admitted`: the event has a waiting room", body = ProblemBody),
         (status = 410, description = "`hold_expired`: the hold to replace is over", body = ProblemBody),
         (status = 422, description = "`unknown_seats` with `seats: [id]`, or `invalid_request`", body = ProblemBody),
