@@ -14,20 +14,7 @@ const CONFIRMS: &str = "insert tickets";
 async fn a_payment_costs_pgbench_the_statements_that_it_costs_us() {
     let holdfast = Holdfast::with_its_own_stack_and(|config| config.reconcile_seconds = 3600).await;
     let event = holdfast.theatre().await;
-    let owner = holdfast.owner();
-    let every = format!("alter database \"{}\" set log_statement = 'all'", holdfast.database_name());
-    sqlx::query(sqlx::AssertSqlSafe(every)).execute(&owner).await.expect("it is set");
-    sqlx::query(
-        "select pg_terminate_backend(pid) from pg_stat_activity
-          where datname = current_database() and pid <> pg_backend_pid()",
-    )
-    .execute(&owner)
-    .await
-    .expect("connections end");
-    eventually("the node has new connections", async || {
-        (holdfast.anyone().get("/readyz").await.status == 200).then_some(())
-    })
-    .await;
+    holdfast.connects_anew_with(&["log_statement = 'all'"]).await;
 
     let ada = holdfast.customer().await;
     holdfast.sold(&ada, event, &["stalls-A-1"]).await;

@@ -59,21 +59,7 @@ async fn nothing_that_people_ask_reads_all_there_ever_was() {
         years.await.expect("years pass");
     }
     drop(session);
-    for setting in PLANS {
-        let set = format!("alter database \"{}\" set {setting}", holdfast.database_name());
-        sqlx::query(sqlx::AssertSqlSafe(set)).execute(&owner).await.expect("it is set");
-    }
-    sqlx::query(
-        "select pg_terminate_backend(pid) from pg_stat_activity
-          where datname = current_database() and pid <> pg_backend_pid()",
-    )
-    .execute(&owner)
-    .await
-    .expect("connections end");
-    eventually("the node has new connections", async || {
-        (holdfast.anyone().get("/readyz").await.status == 200).then_some(())
-    })
-    .await;
+    holdfast.connects_anew_with(&PLANS).await;
 
     // One whose workers begin now, also those that rest for minutes.
     let second = holdfast.another_node(|_| {}).await;

@@ -286,6 +286,26 @@ impl Holdfast {
         url.split('/').nth(3).and_then(|rest| rest.split('?').next()).expect("a name").to_owned()
     }
 
+    /// Has Postgres do these things for whoever connects from here on, and its node connect anew.
+    pub async fn connects_anew_with(&self, settings: &[&str]) {
+        let owner = self.owner();
+        for setting in settings {
+            let set = format!("alter database \"{}\" set {setting}", self.database_name());
+            sqlx::query(sqlx::AssertSqlSafe(set)).execute(&owner).await.expect("it is set");
+        }
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+              where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .execute(&owner)
+        .await
+        .expect("connections end");
+        super::eventually("the node has new connections", async || {
+            (self.anyone().get("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
     /// A copy of this house's database, to do harm to.
     pub async fn in_a_copy_of_the_database(&self, harm: impl AsyncFnOnce(sqlx::PgPool)) {
         let name = self.database_name();
