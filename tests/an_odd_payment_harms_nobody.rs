@@ -190,6 +190,11 @@ async fn what_was_given_back_before_anybody_heard_that_it_came_buys_nothing() {
     let ended = ada.sees(&order, "refunded").await;
     assert_eq!(ended["tickets"].as_array().map(Vec::len), Some(0), "{ended}");
     assert_eq!(refunds_of(&holdfast, intent).await.len(), 1, "and does not go back twice");
+    assert_eq!(holdfast.letters_ended("order_refunded").await.len(), 1, "Ada is told once");
+    assert!(
+        holdfast.letters_ended("money_returned").await.is_empty(),
+        "and not of a part before she is told of all"
+    );
     holdfast.stripe_recovers().await;
     holdfast.sold(&ben, event, &PAIR).await;
     holdfast.every_invariant_holds().await;

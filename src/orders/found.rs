@@ -2,12 +2,12 @@
 //! as after a backup was restored. So refunds are looked at as well.
 
 use crate::ids::OrderId;
+use crate::orders::Desk;
 use crate::orders::error::OrdersError;
 use crate::orders::log::{self, Because};
 use crate::orders::parked::given_back;
-use crate::orders::settle::{give_up, own_payment, record_capture};
+use crate::orders::settle::own_payment;
 use crate::orders::state::OrderState;
-use crate::orders::{Desk, effects};
 use crate::payments::{Intent, IntentStatus, Refund};
 use crate::proof::{self, Step};
 use crate::stores::postgres::within;
@@ -29,6 +29,9 @@ impl Desk {
     }
 
     /// The same of a payment that succeeded, and whose order is known.
+    ///
+    /// What has gone back is written down before the payment is decided on, so that both are seen in one step whoever dies
+    /// between: a decision that came first would leave an order to a refund that nobody looks at again.
     pub(super) async fn settle_paid(
         &self,
         order: OrderId,
@@ -36,15 +39,26 @@ impl Desk {
         because: &Because,
     ) -> Result<OrderState, OrdersError> {
         let refunds = self.payments.refunds_of(&intent.id).await?;
-        if given_back(&refunds) >= intent.amount_received {
-            self.end_given_back(order, intent, because).await?;
-        } else {
-            self.paid(order, intent, because).await?;
-        }
+        let own = self.adopt_intent(order, intent).await?;
         for refund in &refunds {
             self.adopt_refund(refund).await?;
         }
-        self.state_of(order).await
+        if !own && given_back(&refunds) >= intent.amount_received {
+            return self.state_of(order).await;
+        }
+        self.paid(order, intent, because).await
+    }
+
+    /// Takes the payment for the order's own, if its answer had never been stored, and says whether it is.
+    async fn adopt_intent(&self, order: OrderId, intent: &Intent) -> Result<bool, OrdersError> {
+        within(async {
+            let mut tx = self.pg.begin().await?;
+            let locked = log::lock(&mut tx, order).await?;
+            let own = own_payment(&mut tx, &locked, intent).await?;
+            proof::step(Step::AdoptIntent, tx.commit()).await?;
+            Ok(own)
+        })
+        .await
     }
 
     pub(super) async fn is_given_back(&self, intent: &Intent) -> Result<bool, OrdersError> {
@@ -61,30 +75,6 @@ impl Desk {
                     .fetch_one(&self.pg)
                     .await?;
             Ok(known)
-        })
-        .await
-    }
-
-    /// Ends an order whose money came and has gone back again, before anything was sold for it. Its refunds are recorded
-    /// afterwards, and end it for good. One that is sold is left to them.
-    async fn end_given_back(
-        &self,
-        order: OrderId,
-        intent: &Intent,
-        because: &Because,
-    ) -> Result<(), OrdersError> {
-        within(async {
-            let mut tx = self.pg.begin().await?;
-            let mut locked = log::lock(&mut tx, order).await?;
-            if own_payment(&mut tx, &locked, intent).await? {
-                if locked.state != OrderState::Confirmed {
-                    give_up(&mut tx, &mut locked, "given_back_at_stripe", because).await?;
-                    effects::owe(&mut tx, locked.event_id, effects::Effect::Show(order)).await?;
-                }
-                record_capture(&mut tx, &locked, intent).await?;
-                proof::step(Step::EndGivenBack, tx.commit()).await?;
-            }
-            Ok(())
         })
         .await
     }

@@ -181,8 +181,9 @@ impl Desk {
             .execute(&mut *tx)
             .await?;
             let because = Because::of(Actor::Stripe, "the money went back");
-            // An order that ends has a letter of its own.
-            if !self.end_with_its_money(&mut tx, &mut order, &because).await? && state == "succeeded" {
+            // An order that ends has a letter of its own, and so will one whose payment is yet to be heard of.
+            let ends = self.end_with_its_money(&mut tx, &mut order, &because).await?;
+            if !ends && state == "succeeded" && !is_unheard_of(&mut tx, due).await? {
                 letters::returned(&mut tx, &order, due.id).await?;
             }
             proof::step(Step::RecordRefund, tx.commit()).await?;
@@ -254,6 +255,16 @@ async fn money_is_back(tx: &mut PgConnection, order: &Locked) -> Result<bool, Or
     .fetch_one(tx)
     .await?;
     Ok(captured > 0 && returned >= captured)
+}
+
+/// Whether nobody here has heard that the payment which this gives back was ever made.
+async fn is_unheard_of(tx: &mut PgConnection, due: &Due) -> Result<bool, OrdersError> {
+    let (unheard,): (bool,) =
+        sqlx::query_as("select exists (select from payments where payment_intent = $1 and captured = 0)")
+            .bind(&due.payment_intent)
+            .fetch_one(tx)
+            .await?;
+    Ok(unheard)
 }
 
 fn metadata(due: &Due) -> HashMap<String, String> {

@@ -282,11 +282,7 @@ pub(super) async fn give_up(
     Ok(false)
 }
 
-pub(super) async fn record_capture(
-    tx: &mut PgConnection,
-    order: &Locked,
-    intent: &Intent,
-) -> Result<(), OrdersError> {
+async fn record_capture(tx: &mut PgConnection, order: &Locked, intent: &Intent) -> Result<(), OrdersError> {
     sqlx::query(
         "update payments set state = 'succeeded', captured = $4
           where event_id = $1 and order_id = $2 and payment_intent = $3",

@@ -101,8 +101,8 @@ pub enum Step {
     CancelUnwanted,
     /// Stripe: a PaymentIntent is cancelled that another one has taken the place of.
     ShutStray,
-    /// Postgres: an order ends whose money came and went back.
-    EndGivenBack,
+    /// Postgres: a payment that was found at Stripe is the order's own.
+    AdoptIntent,
     /// Postgres: a refund that was made at Stripe is one of ours.
     AdoptRefund,
     /// Postgres: money of no order waits for a person.
@@ -251,7 +251,7 @@ impl Step {
         Self::OpenToShut,
         Self::CancelUnwanted,
         Self::ShutStray,
-        Self::EndGivenBack,
+        Self::AdoptIntent,
         Self::AdoptRefund,
         Self::Park,
         Self::GiveBack,

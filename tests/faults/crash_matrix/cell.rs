@@ -284,7 +284,7 @@ impl Cell {
             | Step::KeepProcessing
             | Step::OpenToShut
             | Step::ShutStray
-            | Step::EndGivenBack
+            | Step::AdoptIntent
             | Step::AdoptRefund
             | Step::Park
             | Step::Leave

@@ -123,7 +123,7 @@ pub fn plans(step: Step) -> &'static [Plan] {
         Step::OpenToShut => const { &[at(EndsUnheard, "the order closes")] },
         Step::CancelUnwanted => const { &[at(EndsWhileStripeThinks, "checks out")] },
         Step::ShutStray => const { &[first(LeavesAStrayDoor)] },
-        Step::EndGivenBack => const { &[first(IsGivenBackAtStripe)] },
+        Step::AdoptIntent => const { &[first(IsGivenBackAtStripe)] },
         Step::AdoptRefund => const { &[first(IsGivenBackAtStripe)] },
         Step::Park => const { &[first(IsNobodysMoney)] },
         Step::GiveBack => const { &[at(IsRefusedAtCheckout, "checks out")] },
@@ -219,7 +219,7 @@ pub fn rows(step: Step, side: Side) -> &'static [u8] {
             | Step::OpenToShut
             | Step::CancelUnwanted
             | Step::ShutStray
-            | Step::EndGivenBack
+            | Step::AdoptIntent
             | Step::AdoptRefund
             | Step::Park
             | Step::GiveBack
