@@ -7,6 +7,11 @@ use crate::support::{Client, Holdfast, eventually};
 
 const PAIR: [&str; 2] = ["stalls-A-1", "stalls-A-2"];
 
+/// A house that compares its pictures so seldom that what Redis forgot stays forgotten until somebody wants it.
+async fn house() -> Holdfast {
+    Holdfast::with(|config| config.reconcile_seconds = 600).await
+}
+
 /// Redis forgets that these seats are anybody's.
 async fn redis_forgets(holdfast: &Holdfast, event: holdfast::ids::EventId, seats: &[&str]) {
     let chart = holdfast.app().catalog.chart(event).await.expect("a chart");
@@ -21,7 +26,7 @@ async fn redis_forgets(holdfast: &Holdfast, event: holdfast::ids::EventId, seats
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sold_seat_that_redis_forgot_is_refused_at_checkout_and_shown_as_sold_again() {
-    let holdfast = Holdfast::start().await;
+    let holdfast = house().await;
     let event = holdfast.theatre().await;
     let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
     holdfast.sold(&ada, event, &PAIR).await;
@@ -40,7 +45,7 @@ async fn a_sold_seat_that_redis_forgot_is_refused_at_checkout_and_shown_as_sold_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seat_that_somebody_is_paying_for_is_refused_to_everybody_else() {
-    let holdfast = Holdfast::start().await;
+    let holdfast = house().await;
     let event = holdfast.theatre().await;
     let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
     let order = ada.orders(event, &PAIR).await;

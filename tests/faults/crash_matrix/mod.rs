@@ -22,12 +22,16 @@ use self::cell::{Cell, Disaster};
 use self::stage::Stand;
 use crate::stand::Topology;
 
-/// Cells that play at a time for each core. They mostly wait: for leases of nodes that died.
-const A_CORE: usize = 8;
+/// Cells that play at a time for each core. They often wait, for leases of nodes that died; but every node that runs looks for
+/// work many times a second, so that more of them at a time take longer altogether.
+const A_CORE: usize = 4;
 /// Set to `whole`, every disaster is played on both sides of every step. Otherwise the sides are chosen that say most:
 /// that fits into the time that a change waits for its tests.
 const WHOLE: &str = "HOLDFAST_MATRIX";
 
+/// What can become of a node at a step, other than its death.
+const NO_DEATHS: [Disaster; 4] =
+    [Disaster::RedisIsLost, Disaster::PostgresCrashes, Disaster::Sleeps, Disaster::IsAskedToEnd];
 const SIDES: [Side; 2] = [Side::Before, Side::After];
 
 /// How much of the matrix is played.
@@ -58,11 +62,13 @@ impl Extent {
         cells
     }
 
-    /// The same, usually on one side only and of the sale itself.
+    /// The same for what is no death: usually on one side only, and each step of the sale itself meets one of them in turn.
     fn every_step_once(self, disaster: Disaster, side: Side) -> Vec<Cell> {
+        let turn = NO_DEATHS.iter().position(|one| *one == disaster).expect("it is one of them");
+        let of_the_sale = Step::ALL.into_iter().filter(|step| !points::is_beside(*step));
+        let in_turn: Vec<Step> = of_the_sale.skip(turn).step_by(NO_DEATHS.len()).collect();
         let mut cells = Self::every_step(disaster);
-        let is_usual = |cell: &Cell| cell.side == side && !points::is_beside(cell.step);
-        cells.retain(|cell| is_usual(cell) || self == Self::Whole);
+        cells.retain(|cell| self == Self::Whole || (cell.side == side && in_turn.contains(&cell.step)));
         cells
     }
 
