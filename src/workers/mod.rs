@@ -27,6 +27,9 @@ use crate::orders::{Desk, OrdersError, Wake};
 /// How long a loop with nothing to do waits before it looks by itself: what other nodes left is found within it.
 const IDLE: Duration = Duration::from_millis(250);
 
+/// The same of a walk over Stripe's lists, which is due by the clock: looking more often would only keep Postgres busy.
+const BETWEEN_WALKS: Duration = Duration::from_secs(1);
+
 /// The longest pause of a loop that keeps failing: the end of an outage is noticed within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -35,26 +38,35 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     let desk = &app.desk;
     let mut loops = JoinSet::new();
-    loops.spawn(repeat("inbox", desk.clone(), Some(|wake| &wake.inbox), stop.clone(), |desk| async move {
-        desk.work_inbox().await
-    }));
-    loops.spawn(repeat("outbox", desk.clone(), Some(|wake| &wake.outbox), stop.clone(), |desk| async move {
+    let rings = |bell: fn(&Wake) -> &Notify| Idle { pause: IDLE, bell: Some(bell) };
+    let looks = |pause| Idle { pause, bell: None };
+    let inbox = rings(|wake| &wake.inbox);
+    loops.spawn(repeat(
+        "inbox",
+        desk.clone(),
+        inbox,
+        stop.clone(),
+        |desk| async move { desk.work_inbox().await },
+    ));
+    let outbox = rings(|wake| &wake.outbox);
+    loops.spawn(repeat("outbox", desk.clone(), outbox, stop.clone(), |desk| async move {
         desk.work_outbox().await
     }));
-    loops.spawn(repeat("open orders", desk.clone(), None, stop.clone(), |desk| async move {
+    loops.spawn(repeat("open orders", desk.clone(), looks(IDLE), stop.clone(), |desk| async move {
         desk.attend().await
     }));
-    loops.spawn(repeat("refunds", desk.clone(), None, stop.clone(), |desk| async move {
+    loops.spawn(repeat("refunds", desk.clone(), looks(IDLE), stop.clone(), |desk| async move {
         desk.attend_refunds().await
     }));
-    loops.spawn(repeat("cancelled events", desk.clone(), None, stop.clone(), |desk| async move {
+    loops.spawn(repeat("cancelled events", desk.clone(), looks(IDLE), stop.clone(), |desk| async move {
         desk.call_off_cancelled_events().await
     }));
-    loops.spawn(repeat("captured payments", desk.clone(), None, stop.clone(), |desk| async move {
+    let walks = looks(BETWEEN_WALKS);
+    loops.spawn(repeat("captured payments", desk.clone(), walks, stop.clone(), |desk| async move {
         // What was settled is not there again: the next walk is the timer's, but one that was begun is gone on with.
         desk.reconcile_captures().await.map(|walked| walked.unfinished.into())
     }));
-    loops.spawn(repeat("given back", desk.clone(), None, stop.clone(), |desk| async move {
+    loops.spawn(repeat("given back", desk.clone(), walks, stop.clone(), |desk| async move {
         desk.reconcile_refunds().await.map(|walked| walked.unfinished.into())
     }));
     loops.spawn(accounts::learn(app.clone(), stop.clone()));
@@ -71,23 +83,25 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     loops
 }
 
+/// What a loop with nothing to do waits for.
+#[derive(Clone, Copy)]
+struct Idle {
+    pause: Duration,
+    bell: Option<fn(&Wake) -> &Notify>,
+}
+
 /// Repeats a step: at once while it finds work, at its bell or after a moment when it finds none, and with
 /// growing pauses while it fails.
-async fn repeat<S, W>(
-    name: &'static str,
-    desk: Desk,
-    bell: Option<fn(&Wake) -> &Notify>,
-    stop: CancellationToken,
-    next: S,
-) where
+async fn repeat<S, W>(name: &'static str, desk: Desk, idle: Idle, stop: CancellationToken, next: S)
+where
     S: Fn(Desk) -> W + Send,
     W: Future<Output = Result<usize, OrdersError>> + Send,
 {
-    let mut pause = IDLE;
+    let mut pause = idle.pause;
     while !stop.is_cancelled() {
         match next(desk.clone()).await {
             Ok(done) => {
-                pause = IDLE;
+                pause = idle.pause;
                 desk.came_through(name);
                 if done > 0 {
                     continue;
@@ -98,7 +112,7 @@ async fn repeat<S, W>(
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        wait(pause, bell.map(|bell| bell(desk.wake())), &stop).await;
+        wait(pause, idle.bell.map(|bell| bell(desk.wake())), &stop).await;
     }
 }
 
