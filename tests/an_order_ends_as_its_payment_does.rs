@@ -209,7 +209,9 @@ async fn paid_late_with_the_seats_still_free_is_confirmed() {
 async fn paid_late_with_one_seat_resold_is_refunded_whole_and_once() {
     let holdfast = Holdfast::start().await;
     let (order, ada) = paid_too_late(&holdfast, "expired", true).await;
-    assert_eq!(holdfast.comes_of(&order["payment"]["payment_intent"]).await, "refunding", "nothing is kept");
+    // On a busy machine the refund may be through before the news are closed.
+    let outcome = holdfast.comes_of(&order["payment"]["payment_intent"]).await;
+    assert!(["refunding", "refunded"].contains(&outcome.as_str()), "nothing is kept: {outcome}");
 
     let order = ada.sees(&order, "refunded").await;
     let refunds = order["refunds"].as_array().expect("refunds");

@@ -232,10 +232,26 @@ fn died_there(node: &mut Node) {
 }
 
 impl Cell {
-    /// Roughly how many seconds it has to wait: for the lease of a letter, for the key of a call, for any other lease.
+    /// Roughly how many seconds it has to wait: for the lease of a letter or of news, for the key of a call, for any
+    /// other lease.
     pub fn wait(&self) -> u32 {
         match self.step {
-            Step::SendLetter | Step::MarkLetter => 62,
+            // Stripe's word of an order that nobody has is tried again and again.
+            Step::Park => 180,
+            Step::SendLetter
+            | Step::MarkLetter
+            | Step::KeepSeat
+            | Step::LoadPart
+            | Step::Deliver
+            | Step::SendRefund
+            | Step::RecordRefund
+            | Step::GrantOffer
+            | Step::NoteOffer
+            | Step::Leave
+            | Step::ReleaseDeclined
+            | Step::TakeOfferBack
+            | Step::PassOver
+            | Step::CloseList => 62,
             Step::Hold
             | Step::BeginOnce
             | Step::Claims
@@ -244,10 +260,8 @@ impl Cell {
             | Step::StoreIntent
             | Step::KeepAnswer
             | Step::CallOff
-            | Step::KeepSeat
             | Step::Move
             | Step::RaiseEpoch
-            | Step::LoadPart
             | Step::LoadMarker
             | Step::Give
             | Step::OwePart
@@ -265,14 +279,9 @@ impl Cell {
             | Step::BeginClosing
             | Step::CancelIntent
             | Step::FinishClosing
-            | Step::SendRefund
-            | Step::RecordRefund
-            | Step::GrantOffer
-            | Step::NoteOffer
             | Step::LapseOffer
             | Step::LetGo
             | Step::CollectNotes
-            | Step::Deliver
             | Step::Migrate
             | Step::RecordTold
             | Step::ShowBlocked
@@ -286,13 +295,7 @@ impl Cell {
             | Step::ShutStray
             | Step::AdoptIntent
             | Step::AdoptRefund
-            | Step::Park
-            | Step::Leave
-            | Step::ReleaseDeclined
-            | Step::TakeOfferBack
-            | Step::PassOver
-            | Step::AllServed
-            | Step::CloseList => 15,
+            | Step::AllServed => 15,
         }
     }
 }
