@@ -55,10 +55,10 @@ impl Extent {
         Step::ALL.into_iter().flat_map(on_both).collect()
     }
 
-    /// The same, where usually the steps beside the sale itself are stopped at on one side only.
-    fn every_step_and_one_side_beside(self, side: Side) -> Vec<Cell> {
+    /// The same, usually on one side only.
+    fn every_step_on_one_side(self, side: Side) -> Vec<Cell> {
         let mut cells = Self::every_step(Disaster::Dies);
-        cells.retain(|cell| cell.side == side || self == Self::Whole || !points::is_beside(cell.step));
+        cells.retain(|cell| cell.side == side || self == Self::Whole);
         cells
     }
 
@@ -88,11 +88,11 @@ impl Extent {
     }
 
     fn with_sentinel(self) -> Vec<Cell> {
-        self.every_step_and_one_side_beside(Side::Before)
+        self.every_step_on_one_side(Side::Before)
     }
 
     fn with_a_cluster(self) -> Vec<Cell> {
-        self.every_step_and_one_side_beside(Side::After)
+        self.every_step_on_one_side(Side::After)
     }
 
     fn redis_is_lost(self) -> Vec<Cell> {
