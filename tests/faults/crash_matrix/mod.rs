@@ -22,8 +22,8 @@ use self::cell::{Cell, Disaster};
 use self::stage::Stand;
 use crate::stand::Topology;
 
-/// Cells that play at a time for each core. They often wait, for leases of nodes that died; but every node that runs looks for
-/// work many times a second, so that more of them at a time take longer altogether.
+/// Cells that play at a time for each core. Most wait, for leases of nodes that died; but every node that runs looks for work
+/// many times a second.
 const A_CORE: usize = 6;
 /// Set to `whole`, every disaster is played on both sides of every step. Otherwise the sides are chosen that say most:
 /// that fits into the time that a change waits for its tests.
