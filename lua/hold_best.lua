@@ -1,6 +1,7 @@
 --[[ hold_best: chooses and takes the best adjacent seats in one step.
   KEYS  1-9 the event  10-11 as in granting  12 as in remembering
-  ARGV  1-9 as in granting  10 as in remembering  11-14 as in choosing  then for each range of seats, best first: from, to (exclusive)
+  ARGV  1-9 as in granting  10 as in remembering  11-14 as in choosing  15 as in recalling
+        then for each range of seats, best first: from, to (exclusive)
   Replies  those of granting, remembering and choosing, and
            no_adjacent f free      there are enough free seats, nowhere side by side
            sold_out f free         there are not enough
@@ -10,7 +11,6 @@ local answer = told_before()
 if answer then return answer end
 answer = answered_already()
 if answer then return remember(answer) end
-local START = 15
 
 local function left()
   local places = 0
@@ -24,13 +24,19 @@ local function left()
   return places
 end
 
-local first, more = choose(START)
-if more then return more end
-if not first then
+local function none_left()
   local remaining = left()
-  return remember({remaining < wanted and 'sold_out' or 'no_adjacent', feed, remaining})
+  return {remaining < wanted and 'sold_out' or 'no_adjacent', feed, remaining}
 end
-local ordinals = side_by_side(first)
-if not ordinals then return {'again', feed} end
--- Model: Hold
-return remember(over_limit(wanted) or heal(ordinals) or grant(ordinals))
+
+local function take(first)
+  local ordinals = side_by_side(first)
+  if not ordinals then return {'again', feed} end
+  -- Model: Hold
+  return over_limit(wanted) or heal(ordinals) or grant(ordinals)
+end
+
+local first, more, known = choose_by_memory()
+answer = more or (first and take(first) or none_left())
+if known then keep_in_mind(known) end
+return remember(answer)

@@ -89,6 +89,7 @@ mod stripe_has_its_own_ways;
 mod support;
 mod surface;
 mod the_audit_sees_every_breach;
+mod the_best_seats_are_found_again;
 mod the_collection_is_true;
 mod the_database_stays_quick;
 mod the_documentation_is_true;

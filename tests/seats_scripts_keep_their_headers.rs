@@ -18,6 +18,7 @@ const GRANTING: &str = include_str!("../lua/shared/granting.lua");
 const REMEMBERING: &str = include_str!("../lua/shared/remembering.lua");
 const IN_TURN: &str = include_str!("../lua/shared/in_turn.lua");
 const CHOOSING: &str = include_str!("../lua/shared/choosing.lua");
+const RECALLING: &str = include_str!("../lua/shared/recalling.lua");
 /// The news of an event in its first epoch.
 const FIRST: i64 = 1_000_000;
 const MINUTE: Duration = Duration::from_mins(1);
@@ -138,7 +139,7 @@ impl Asking {
     }
 
     async fn best(&self, heard: &mut Heard, event: EventId, quantity: u32, hops: u32) -> Vec<String> {
-        let args = [self.args(), words(&[&quantity, &hops, &-1, &"", &0, &4, &5, &8])].concat();
+        let args = [self.args(), words(&[&quantity, &hops, &-1, &"", &"", &0, &4, &5, &8])].concat();
         heard.says(event, &self.keys(event), &args).await
     }
 }
@@ -219,7 +220,7 @@ async fn hold() {
 
 #[tokio::test]
 async fn hold_best() {
-    let shared = [EXPIRY, GRANTING, REMEMBERING, CHOOSING];
+    let shared = [EXPIRY, GRANTING, REMEMBERING, CHOOSING, RECALLING];
     let mut heard = Heard::of(include_str!("../lua/hold_best.lua"), &shared).await;
     granting(&mut heard, async |asking, heard, event| asking.best(heard, event, 2, 100).await).await;
     remembering(&mut heard, async |asking, heard, event| asking.best(heard, event, 2, 100).await).await;

@@ -47,6 +47,14 @@ local function place(from, to, ends, before)
   end
 end
 
+-- The run that begins at a free seat of a range: where it ends, whether the seats fit into what the range has of it, and the
+-- first place in it that leaves nobody alone.
+local function judge(starts, from, to)
+  local ends = run_end(starts)
+  if math.min(ends, to) - starts < wanted then return ends, false end
+  return ends, true, place(starts, to, ends, starts == from and free_before(starts) or 0)
+end
+
 -- The seats from `first` on, or nil: a choice of an earlier call may be gone by now.
 local function side_by_side(first)
   local ordinals = {}
@@ -70,13 +78,9 @@ local function choose(start)
       if hops <= 0 then return nil, {'more', feed, at, fallback or ''} end
       local starts = next_free(at, to)
       if not starts then break end
-      local ends = run_end(starts)
-      local before = starts == from and free_before(starts) or 0
-      if math.min(ends, to) - starts >= wanted then
-        local best = place(starts, to, ends, before)
-        if best then return best end
-        fallback = fallback or starts
-      end
+      local ends, fits, best = judge(starts, from, to)
+      if best then return best end
+      if fits then fallback = fallback or starts end
       at = ends + 1
     end
   end

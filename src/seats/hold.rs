@@ -215,6 +215,7 @@ impl Engine {
             Wish::Best { runs, quantity } => {
                 let mut call = self.opening(&self.scripts.hold_best, ask, wish, once);
                 call.arg(*quantity).arg(HOPS).arg(search.from).arg(&search.fallback);
+                call.arg(if ask.replaces.is_some() { String::new() } else { search_name(runs, *quantity) });
                 for range in runs {
                     call.arg(range.start).arg(range.end);
                 }
@@ -313,9 +314,27 @@ pub(super) fn refusal(reply: &Reply) -> Result<SeatsError, SeatsError> {
     }))
 }
 
+/// What a search is called in Redis, which remembers how far it came: the same for all who look for so many there. Nothing when
+/// it is not made in the order of ordinals.
+fn search_name(runs: &[Range<Ordinal>], quantity: u32) -> String {
+    if !runs.is_sorted_by(|one, next| one.end <= next.start) {
+        return String::new();
+    }
+    let mut digest = Sha256::new_with_prefix(quantity.to_le_bytes());
+    for run in runs {
+        digest.update(run.start.to_le_bytes());
+        digest.update(run.end.to_le_bytes());
+    }
+    short(&digest.finalize())
+}
+
 /// Tells one wish from another under the same hold id. Also what it replaces is part of it.
 fn fingerprint(ask: &HoldAsk) -> String {
-    let digest = Sha256::digest(format!("{:?} {:?}", ask.what, ask.replaces));
+    short(&Sha256::digest(format!("{:?} {:?}", ask.what, ask.replaces)))
+}
+
+/// As much of a digest as tells one from another.
+fn short(digest: &[u8]) -> String {
     digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -64,7 +64,7 @@ impl Default for Scripts {
         Self {
             load: step!("load"),
             hold: step!("hold", "expiry", "granting", "remembering"),
-            hold_best: step!("hold_best", "expiry", "granting", "remembering", "choosing"),
+            hold_best: step!("hold_best", "expiry", "granting", "remembering", "choosing", "recalling"),
             offer: step!("offer", "expiry", "granting", "choosing"),
             wait: step!("wait"),
             room: step!("room"),
