@@ -84,6 +84,49 @@ async fn a_frozen_redis_does_not_hang_anybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn seats_at_checkout_stay_held_although_redis_was_away_when_it_was_to_be_told() {
+    let holdfast = Holdfast::with_its_own_stack_and(|config| {
+        config.hold_seconds = 8;
+        config.reconcile_seconds = 600;
+    })
+    .await;
+    let event = holdfast.theatre().await;
+    let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
+    let hold = ada.holds_seats(event, &PAIR).await.expect(201);
+    let begun = Instant::now();
+
+    // The hold has been read and the claims are about to be taken when Redis stops.
+    let mut lock = holdfast.app().pg.begin().await.expect("Postgres answers");
+    sqlx::query("lock table seat_claims in access exclusive mode").execute(&mut *lock).await.expect("a lock");
+    let wish = json!({ "hold_id": id(&hold) });
+    let checkout = tokio::spawn(async move {
+        let answer = ada.post("/v1/orders", wish).await;
+        (ada, answer)
+    });
+    eventually("the checkout waits for the claims", async || {
+        let (waits,): (bool,) = sqlx::query_as("select exists (select from pg_locks where not granted)")
+            .fetch_one(&holdfast.app().pg)
+            .await
+            .expect("Postgres answers");
+        waits.then_some(())
+    })
+    .await;
+    holdfast.stack().freeze_redis();
+    lock.rollback().await.expect("the lock is given up");
+    let (ada, order) = checkout.await.expect("an answer");
+    holdfast.stack().thaw_redis();
+    let order = order.expect(201);
+    assert!(begun.elapsed() < Duration::from_secs(7), "the hold's own time is not over");
+
+    tokio::time::sleep(Duration::from_millis(8500).saturating_sub(begun.elapsed())).await;
+    let refused = ben.holds_seats(event, &PAIR).await;
+    assert_eq!(refused.body["seats"][0]["reason"], "held", "{}", refused.body);
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    ada.sees(&order, "confirmed").await;
+    holdfast.every_invariant_holds().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_postgres_checkouts_wait_and_webhooks_are_not_acknowledged() {
     let holdfast = Holdfast::with_its_own_stack().await;
     let event = holdfast.theatre().await;

@@ -35,7 +35,9 @@ impl Desk {
     pub async fn checkout(&self, ask: &Checkout) -> Result<Order, OrdersError> {
         if let Some(order) = self.order_of_hold(ask.customer, ask.hold).await? {
             // Whoever was asked before may have died before the flags were kept.
-            self.keep_flags_of(order).await?;
+            if let Err(error) = self.keep_flags_of(order).await {
+                self.flags_are_not_kept(order, &error).await;
+            }
             return self.payable(order).await;
         }
         let chart = match self.catalog.chart_by_number(ask.hold.event_number()).await {
@@ -70,7 +72,10 @@ impl Desk {
             self.show_now(order).await;
         } else {
             let Held { event, hold, owner, ordinals, .. } = hold;
-            self.keep_flags(&Kept { event, hold, owner, ordinals }, order, time).await;
+            let kept = Kept { event, hold, owner, ordinals };
+            if let Err(error) = self.keep_flags(&kept, order, time).await {
+                self.flags_are_not_kept(order, &error).await;
+            }
         }
         self.payable(order).await
     }
@@ -123,7 +128,7 @@ impl Desk {
                 self.confirm(&mut tx, &mut order, hold.ordinals.len(), &because).await?;
             } else {
                 insert_payment(&mut tx, event, ask.order, &priced, chart).await?;
-                effects::owe(&mut tx, event, Effect::OpenPayment(ask.order)).await?;
+                effects::owe_in(&mut tx, event, Effect::OpenPayment(ask.order), before_end(hold)).await?;
             }
             proof::step(Step::Claims, tx.commit()).await?;
             Ok(ask.order)
@@ -180,36 +185,45 @@ impl Desk {
             Ok::<_, OrdersError>(Some((Kept { event, hold, owner, ordinals }, Duration::from_secs_f64(left))))
         })
         .await?;
-        if let Some((kept, left)) = found {
-            self.keep_flags(&kept, order, left).await;
+        match found {
+            Some((kept, left)) => self.keep_flags(&kept, order, left).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Claims are what keeps the seats, so whoever waits for the answer is told of their order. When the hold's own time is over
+    /// its seats would look free: the outbox tries again.
+    async fn flags_are_not_kept(&self, order: OrderId, error: &OrdersError) {
+        tracing::warn!(%error, order.id = %order, "flags are not kept; the claims are");
+        self.hurry_checkout(order).await;
+    }
+
+    /// Step 2: the flags in Redis live as long as the claims.
+    async fn keep_flags(&self, kept: &Kept, order: OrderId, time: Duration) -> Result<(), OrdersError> {
+        let until = time + self.clock.grace;
+        // Model: Pin
+        let is_kept = match self.seats.pin(kept.event, kept.hold, kept.owner, order, until, false).await? {
+            Pinned::Until(_) => true,
+            Pinned::Gone => {
+                let (event, hold) = (kept.event, kept.hold);
+                // Model: ClaimAgain
+                let claimed = self.seats.claim(event, order, hold, kept.owner, &kept.ordinals, until).await?;
+                !matches!(claimed, Claimed::Lost(_))
+            }
+        };
+        if !is_kept {
+            // Somebody holds in Redis what Postgres has given to this order; their checkout is refused.
+            tracing::warn!(order.id = %order, "claimed seats are held by somebody else in the picture");
         }
         Ok(())
     }
+}
 
-    /// Step 2: the flags in Redis live as long as the claims. Claims are what keeps the seats, so a Redis that
-    /// cannot answer here costs nothing but a picture that the reconciler repairs.
-    async fn keep_flags(&self, kept: &Kept, order: OrderId, time: Duration) {
-        let until = time + self.clock.grace;
-        // Model: Pin
-        let kept = match self.seats.pin(kept.event, kept.hold, kept.owner, order, until, false).await {
-            Ok(Pinned::Until(_)) => Ok(true),
-            Ok(Pinned::Gone) => self
-                .seats
-                // Model: ClaimAgain
-                .claim(kept.event, order, kept.hold, kept.owner, &kept.ordinals, until)
-                .await
-                .map(|claimed| !matches!(claimed, Claimed::Lost(_))),
-            Err(error) => Err(error),
-        };
-        match kept {
-            Ok(true) => {}
-            Ok(false) => {
-                // Somebody holds in Redis what Postgres has given to this order; their checkout is refused.
-                tracing::warn!(order.id = %order, "claimed seats are held by somebody else in the picture");
-            }
-            Err(error) => tracing::warn!(%error, order.id = %order, "flags are not pinned; the claims are"),
-        }
-    }
+/// When the outbox goes on with a checkout that was broken off: before the hold's own time is over, with time left to try again.
+fn before_end(hold: &Held) -> Duration {
+    const MOST: Duration = Duration::from_secs(10);
+    let left = Duration::from_millis(u64::try_from(hold.deadline_ms - hold.now_ms).unwrap_or(0));
+    (left / 2).min(MOST)
 }
 
 /// What an order keeps of the hold that it was made of.

@@ -3,6 +3,8 @@
 //! An effect names its subject, not its change: doing it means reading what Postgres says *now* and making the
 //! other side agree. So effects may be repeated, and may overtake each other, without harm.
 
+use std::time::Duration;
+
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -24,7 +26,7 @@ const TRIES: i32 = 20;
 pub(super) enum Effect {
     /// Make Redis show what Postgres says of this order's seats.
     Show(OrderId),
-    /// Have a PaymentIntent for this order, if it can still be paid.
+    /// Keep this order's flags and have a PaymentIntent for it, if it can still be paid.
     OpenPayment(OrderId),
     /// Send this refund.
     Refund(RefundId),
@@ -42,6 +44,16 @@ impl Effect {
 
 /// Writes the effect into the outbox, in the transaction of the decision that owes it.
 pub(super) async fn owe(tx: &mut PgConnection, event: EventId, effect: Effect) -> Result<(), OrdersError> {
+    owe_in(tx, event, effect, Duration::ZERO).await
+}
+
+/// The same of what is about to be done without the outbox, which only speaks up when it was not done by then.
+pub(super) async fn owe_in(
+    tx: &mut PgConnection,
+    event: EventId,
+    effect: Effect,
+    wait: Duration,
+) -> Result<(), OrdersError> {
     let (order, payload) = match effect {
         Effect::Show(order) | Effect::OpenPayment(order) => (Some(order), json!({})),
         Effect::Refund(refund) => (None, json!({ "refund": refund })),
@@ -49,9 +61,6 @@ pub(super) async fn owe(tx: &mut PgConnection, event: EventId, effect: Effect) -
     if proof::planted(Bug::EffectNotOwed) {
         return Ok(());
     }
-    // A customer waits for the answer of a checkout: that request opens the payment itself, and this row
-    // only speaks up when it did not.
-    let delay = if matches!(effect, Effect::OpenPayment(_)) { 10.0 } else { 0.0 };
     sqlx::query(
         "insert into outbox (event_id, order_id, kind, payload, due_at)
          values ($1, $2, $3, $4, now() + make_interval(secs => $5))",
@@ -60,7 +69,7 @@ pub(super) async fn owe(tx: &mut PgConnection, event: EventId, effect: Effect) -
     .bind(order)
     .bind(effect.kind())
     .bind(payload)
-    .bind(delay)
+    .bind(wait.as_secs_f64())
     .execute(tx)
     .await?;
     Ok(())
@@ -184,6 +193,25 @@ impl Desk {
     pub(super) async fn show_now(&self, order: OrderId) {
         if let Err(error) = self.show(order).await {
             tracing::warn!(%error, order.id = %order, "the picture waits for the outbox");
+        }
+        self.wake.outbox.notify_one();
+    }
+
+    /// Has what a checkout owes done by the outbox at once, because the request cannot.
+    pub(super) async fn hurry_checkout(&self, order: OrderId) {
+        let hurried = within(async {
+            let kind = Effect::OpenPayment(order).kind();
+            sqlx::query(
+                "update outbox set due_at = now() where order_id = $1 and kind = $2 and due_at > now()",
+            )
+            .bind(order)
+            .bind(kind)
+            .execute(&self.pg)
+            .await?;
+            Ok::<_, OrdersError>(())
+        });
+        if let Err(error) = hurried.await {
+            tracing::warn!(%error, order.id = %order, "what a checkout owes waits for its time");
         }
         self.wake.outbox.notify_one();
     }

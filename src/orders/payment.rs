@@ -61,8 +61,10 @@ impl Desk {
 
     /// What a checkout that was broken off after its claims still owes.
     pub(super) async fn go_on_with_checkout(&self, order: OrderId) -> Result<(), OrdersError> {
-        self.keep_flags_of(order).await?;
-        self.open_payment(order).await
+        let kept = self.keep_flags_of(order).await;
+        // Its customer can pay whether or not Redis answers.
+        self.open_payment(order).await?;
+        kept
     }
 
     /// Makes sure that an order that awaits payment has its PaymentIntent. Safe to repeat: the idempotency key

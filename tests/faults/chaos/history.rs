@@ -67,7 +67,12 @@ impl History {
 
     /// Redis may have lost what it was told between these moments.
     pub fn lost(&self, from: At, to: At) {
-        self.with(|inner| inner.losses.0.push((from, to)));
+        self.with(|inner| inner.losses.lost.push((from, to)));
+    }
+
+    /// Somebody could not tell Redis what was decided between these moments.
+    pub fn untold(&self, from: At, to: At) {
+        self.with(|inner| inner.losses.untold.push((from, to)));
     }
 
     /// Something that makes no sense by itself.

@@ -46,6 +46,9 @@ impl Storm {
                 if planned.trouble.loses_holds(self.topology) {
                     self.lossy.push(from);
                 }
+                if planned.trouble.keeps_from_telling() {
+                    self.untold.push(from);
+                }
                 undo.extend(undoing.map(|what| Undo { at: Instant::now() + planned.lasts, what }));
                 continue;
             }

@@ -78,13 +78,22 @@ impl What {
     }
 }
 
-/// When Redis may have lost what it was told.
+/// When Redis may not know what is decided.
 #[derive(Debug, Clone, Default)]
-pub struct Losses(pub Vec<(At, At)>);
+pub struct Losses {
+    /// It may have lost what it was told.
+    pub lost: Vec<(At, At)>,
+    /// Whoever was to tell it could not.
+    pub untold: Vec<(At, At)>,
+}
+
+fn touches(all: &[(At, At)], from: At, to: At) -> bool {
+    all.iter().any(|&(begun, over)| from <= over && begun <= to)
+}
 
 impl Losses {
     fn touch(&self, from: At, to: At) -> bool {
-        self.0.iter().any(|&(begun, over)| from <= over && begun <= to)
+        touches(&self.lost, from, to)
     }
 }
 
@@ -129,8 +138,15 @@ impl Seat {
         let lossy = losses.touch(deed.from, deed.to);
         match deed.what {
             What::Held { hold, until } => {
-                // A Redis that lost what it was told may grant what Postgres will refuse at the checkout.
-                let free = self.owned == Owned::Free || lossy;
+                // A Redis that lost what it was told may grant what Postgres will refuse at the checkout. So may one that could
+                // not be told of a checkout, once the hold that was checked out has run out.
+                let forgot = match own {
+                    Own::Granted { since, .. } => {
+                        own.may_be_gone(deed, losses) && touches(&losses.untold, since, deed.to)
+                    }
+                    Own::Unseen | Own::NotYet => false,
+                };
+                let free = self.owned == Owned::Free || lossy || forgot;
                 (free && !self.is_held_from(hold, deed, losses))
                     .then_some(Self { held: Some((hold, deed.from, until)), ..self })
             }
@@ -287,15 +303,25 @@ impl Search<'_> {
             .left(placed)
             .filter(|(_, deed)| !deed.what.is_a_look() && deed.from <= soonest)
             .filter_map(|(at, deed)| {
-                Some((placed.with(at), seat.after(deed, self.own(placed, deed), self.losses)?))
+                Some((placed.with(at), seat.after(deed, self.own(placed, seat, deed), self.losses)?))
             })
             .collect();
         next.reverse();
         stack.append(&mut next);
     }
 
-    fn own(&self, placed: &Placed, deed: &Deed) -> Own {
-        let (What::Claimed { hold, .. } | What::Sold { hold, .. }) = deed.what else { return Own::Unseen };
+    /// The hold by which the deed's order came to the seat; of a grant, that of the order which may be paid for it.
+    fn own(&self, placed: &Placed, seat: Seat, deed: &Deed) -> Own {
+        let claimed = |claim: &Deed| match (claim.what, seat.owned) {
+            (What::Claimed { order, hold }, Owned::Claimed(owner)) if order == owner => Some(hold),
+            _ => None,
+        };
+        let hold = match deed.what {
+            What::Claimed { hold, .. } | What::Sold { hold, .. } => Some(hold),
+            What::Held { .. } => self.deeds.iter().find_map(claimed),
+            _ => None,
+        };
+        let Some(hold) = hold else { return Own::Unseen };
         let mut own = Own::Unseen;
         for (at, other) in self.deeds.iter().enumerate() {
             match other.what {
@@ -322,6 +348,10 @@ mod tests {
         deed(from, to, What::Held { hold, until })
     }
 
+    fn lost(from: At, to: At) -> Losses {
+        Losses { lost: vec![(from, to)], untold: vec![] }
+    }
+
     #[test]
     fn a_sale_and_a_refund_and_a_sale_make_sense() {
         let history = vec![
@@ -340,7 +370,7 @@ mod tests {
     fn two_who_hold_at_once_make_none() {
         let history = vec![held(0, 10, 1, 9000), held(20, 30, 2, 9000)];
         assert!(explain(history.clone(), &Losses::default()).is_err());
-        assert_eq!(explain(history, &Losses(vec![(12, 15)])), Ok(()), "unless Redis lost the first");
+        assert_eq!(explain(history, &lost(12, 15)), Ok(()), "unless Redis lost the first");
     }
 
     #[test]
@@ -358,7 +388,7 @@ mod tests {
             deed(20, 30, What::Claimed { order: 2, hold: 2 }),
             deed(40, 50, What::Sold { order: 1, hold: 1 }),
         ];
-        assert!(explain(history, &Losses(vec![(0, 100)])).is_err());
+        assert!(explain(history, &lost(0, 100)).is_err());
     }
 
     #[test]
@@ -395,9 +425,27 @@ mod tests {
         assert!(explain(none, &no_loss).is_err(), "its own hold came later");
         let unless_lost = vec![other.clone(), held(120, 130, 2, 9000), claimed.clone()];
         assert!(explain(unless_lost.clone(), &no_loss).is_err());
-        assert_eq!(explain(unless_lost, &Losses(vec![(112, 115)])), Ok(()), "Redis lost the other's");
+        assert_eq!(explain(unless_lost, &lost(112, 115)), Ok(()), "Redis lost the other's");
         let before = vec![held(0, 10, 2, 90), held(1100, 1110, 1, 9000), deed(50, 1500, claimed.what)];
         assert_eq!(explain(before, &no_loss), Ok(()), "its own had run out in the middle of the checkout");
+    }
+
+    #[test]
+    fn what_redis_was_not_told_of_may_be_granted_when_the_hold_has_run_out() {
+        let at = |granted: At| {
+            vec![
+                held(0, 10, 1, 5000),
+                deed(300, 4000, What::Claimed { order: 1, hold: 1 }),
+                held(granted, granted + 10, 2, granted + 5000),
+                deed(9000, 9100, What::Sold { order: 1, hold: 1 }),
+            ]
+        };
+        let untold = Losses { lost: vec![], untold: vec![(3000, 7000)] };
+        assert_eq!(explain(at(5100), &untold), Ok(()));
+        assert!(explain(at(5100), &Losses::default()).is_err(), "nothing kept anybody from telling");
+        assert!(explain(at(3900), &untold).is_err(), "the hold stands");
+        let later = Losses { lost: vec![], untold: vec![(7000, 9000)] };
+        assert!(explain(at(5100), &later).is_err());
     }
 
     #[test]
@@ -419,7 +467,7 @@ mod tests {
     fn a_seat_shown_free_while_it_was_sold_makes_none() {
         let sold = deed(0, 10, What::Sold { order: 1, hold: 1 });
         let shown = |from, to| deed(from, to, What::SeenFree);
-        assert!(explain(vec![sold.clone(), shown(20, 30)], &Losses(vec![(0, 90)])).is_err());
+        assert!(explain(vec![sold.clone(), shown(20, 30)], &lost(0, 90)).is_err());
         assert_eq!(explain(vec![sold.clone(), shown(5, 30)], &Losses::default()), Ok(()), "just before");
         let left = deed(15, 25, What::Left { order: 1 });
         assert_eq!(

@@ -100,6 +100,8 @@ pub struct Storm {
     pub tally: Arc<Tally>,
     /// When holds began to be in danger in this round.
     pub lossy: Vec<At>,
+    /// When something began that keeps a node from telling Redis.
+    pub untold: Vec<At>,
     scene: Option<Arc<Scene>>,
     /// What was done in this round.
     pub done: Vec<Trouble>,
@@ -210,6 +212,7 @@ impl Storm {
             nodes,
             tally: Arc::default(),
             lossy: vec![],
+            untold: vec![],
             scene: None,
             done: vec![],
             wrong_now: vec![],
@@ -228,6 +231,7 @@ impl Storm {
         let plan = plan(self.topology, seed, round, STORM);
         println!("  {:?}", plan.iter().map(|one| one.trouble).collect::<Vec<_>>());
         self.lossy.clear();
+        self.untold.clear();
         self.done.clear();
         let scene = self.sets_the_scene(seed, round).await;
         let mut people = JoinSet::new();
@@ -348,6 +352,9 @@ impl Storm {
         let now = scene.history.now();
         for &from in &self.lossy {
             scene.history.lost(from, now + 4000);
+        }
+        for &from in &self.untold {
+            scene.history.untold(from, now + 4000);
         }
     }
 }

@@ -128,6 +128,21 @@ impl Trouble {
         }
     }
 
+    /// Whether a node may be unable to tell Redis what Postgres has decided.
+    pub fn keeps_from_telling(self) -> bool {
+        matches!(
+            self,
+            Self::NodeDies
+                | Self::NodeDiesAtStep
+                | Self::NodeSleeps
+                | Self::NodeRestarts
+                | Self::RedisSleeps
+                | Self::RedisPauses
+                | Self::RedisIsFull
+                | Self::WireToRedis
+        )
+    }
+
     pub fn name(self) -> String {
         format!("{self:?}")
     }
