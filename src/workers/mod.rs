@@ -24,11 +24,12 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::orders::{Desk, OrdersError, Wake};
 
-/// How long a loop with nothing to do waits before it looks by itself: what other nodes left is found within it.
+/// How long a loop waits that has just come to an end of its work.
 const IDLE: Duration = Duration::from_millis(250);
 
-/// The same of a walk over Stripe's lists, which is due by the clock: looking more often would only keep Postgres busy.
-const BETWEEN_WALKS: Duration = Duration::from_secs(1);
+/// And one that has found nothing again and again: what another node left is found within it. Looking more often would keep
+/// Postgres busy for nothing.
+const LONGEST_IDLE: Duration = Duration::from_secs(1);
 
 /// The longest pause of a loop that keeps failing: the end of an outage is noticed within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -38,9 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     let desk = &app.desk;
     let mut loops = JoinSet::new();
-    let rings = |bell: fn(&Wake) -> &Notify| Idle { pause: IDLE, bell: Some(bell) };
-    let looks = |pause| Idle { pause, bell: None };
-    let inbox = rings(|wake| &wake.inbox);
+    let inbox: Bell = Some(|wake| &wake.inbox);
     loops.spawn(repeat(
         "inbox",
         desk.clone(),
@@ -48,25 +47,24 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
         stop.clone(),
         |desk| async move { desk.work_inbox().await },
     ));
-    let outbox = rings(|wake| &wake.outbox);
+    let outbox: Bell = Some(|wake| &wake.outbox);
     loops.spawn(repeat("outbox", desk.clone(), outbox, stop.clone(), |desk| async move {
         desk.work_outbox().await
     }));
-    loops.spawn(repeat("open orders", desk.clone(), looks(IDLE), stop.clone(), |desk| async move {
+    loops.spawn(repeat("open orders", desk.clone(), None, stop.clone(), |desk| async move {
         desk.attend().await
     }));
-    loops.spawn(repeat("refunds", desk.clone(), looks(IDLE), stop.clone(), |desk| async move {
+    loops.spawn(repeat("refunds", desk.clone(), None, stop.clone(), |desk| async move {
         desk.attend_refunds().await
     }));
-    loops.spawn(repeat("cancelled events", desk.clone(), looks(IDLE), stop.clone(), |desk| async move {
+    loops.spawn(repeat("cancelled events", desk.clone(), None, stop.clone(), |desk| async move {
         desk.call_off_cancelled_events().await
     }));
-    let walks = looks(BETWEEN_WALKS);
-    loops.spawn(repeat("captured payments", desk.clone(), walks, stop.clone(), |desk| async move {
+    loops.spawn(repeat("captured payments", desk.clone(), None, stop.clone(), |desk| async move {
         // What was settled is not there again: the next walk is the timer's, but one that was begun is gone on with.
         desk.reconcile_captures().await.map(|walked| walked.unfinished.into())
     }));
-    loops.spawn(repeat("given back", desk.clone(), walks, stop.clone(), |desk| async move {
+    loops.spawn(repeat("given back", desk.clone(), None, stop.clone(), |desk| async move {
         desk.reconcile_refunds().await.map(|walked| walked.unfinished.into())
     }));
     loops.spawn(accounts::learn(app.clone(), stop.clone()));
@@ -83,41 +81,39 @@ pub fn start(app: &App, stop: &CancellationToken) -> JoinSet<()> {
     loops
 }
 
-/// What a loop with nothing to do waits for.
-#[derive(Clone, Copy)]
-struct Idle {
-    pause: Duration,
-    bell: Option<fn(&Wake) -> &Notify>,
-}
+/// What wakes a loop before its time.
+type Bell = Option<fn(&Wake) -> &Notify>;
 
 /// Repeats a step: at once while it finds work, at its bell or after a moment when it finds none, and with
-/// growing pauses while it fails.
-async fn repeat<S, W>(name: &'static str, desk: Desk, idle: Idle, stop: CancellationToken, next: S)
+/// growing pauses while it finds none or fails.
+async fn repeat<S, W>(name: &'static str, desk: Desk, bell: Bell, stop: CancellationToken, next: S)
 where
     S: Fn(Desk) -> W + Send,
     W: Future<Output = Result<usize, OrdersError>> + Send,
 {
-    let mut pause = idle.pause;
+    let mut pause = IDLE;
     while !stop.is_cancelled() {
-        match next(desk.clone()).await {
+        let longest = match next(desk.clone()).await {
             Ok(done) => {
-                pause = idle.pause;
                 desk.came_through(name);
                 if done > 0 {
+                    pause = IDLE;
                     continue;
                 }
+                LONGEST_IDLE
             }
             Err(error) => {
                 tracing::warn!(%error, worker = name, "a step failed; trying again");
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                LONGEST_PAUSE
             }
-        }
-        wait(pause, idle.bell.map(|bell| bell(desk.wake())), &stop).await;
+        };
+        let is_rung = wait(pause, bell.map(|bell| bell(desk.wake())), &stop).await;
+        pause = if is_rung { IDLE } else { (pause * 2).min(longest) };
     }
 }
 
-/// Waits for the time, the bell or the end, whichever is first.
-async fn wait(pause: Duration, bell: Option<&Notify>, stop: &CancellationToken) {
+/// Waits for the time, the bell or the end, whichever is first; says whether it was the bell.
+async fn wait(pause: Duration, bell: Option<&Notify>, stop: &CancellationToken) -> bool {
     let rung = async {
         match bell {
             Some(bell) => bell.notified().await,
@@ -125,8 +121,8 @@ async fn wait(pause: Duration, bell: Option<&Notify>, stop: &CancellationToken) 
         }
     };
     tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(pause) => {}
-        () = rung => {}
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(pause) => false,
+        () = rung => true,
     }
 }
