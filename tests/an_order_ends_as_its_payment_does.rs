@@ -445,6 +445,29 @@ async fn money_for_an_order_that_was_lost_is_parked_with_an_alarm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn news_of_money_that_waits_for_a_person_is_not_tried_again_and_again() {
+    let holdfast = Holdfast::with(|config| config.reconcile_seconds = 1).await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    let order = ada.orders(event, &PAIR).await;
+    holdfast.loses_all_trace_of(&order).await;
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+
+    let news = eventually("its news are done with", async || {
+        let news: Vec<(bool, Option<String>)> = sqlx::query_as(
+            "select done_at is not null, outcome from stripe_events where type = 'payment_intent.succeeded'",
+        )
+        .fetch_all(&holdfast.app().pg)
+        .await
+        .expect("Postgres answers");
+        news.first()?.0.then_some(news)
+    })
+    .await;
+    assert_eq!(news, [(true, Some("parked".to_owned()))]);
+    assert_eq!(holdfast.app().desk.parked_payments().await.expect("Postgres answers").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_event_gives_everybody_their_money_back_also_when_interrupted() {
     let mut holdfast = Holdfast::start().await;
     let event = holdfast.theatre().await;

@@ -217,6 +217,9 @@ impl Desk {
         if row.order_id.is_none() && !intent.metadata.contains_key("order_id") {
             return Ok("not ours");
         }
+        if self.is_parked(intent).await? {
+            return Ok("parked");
+        }
         if row.attempts < TRIES {
             return Err(OrdersError::NotFound);
         }

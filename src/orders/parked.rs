@@ -64,6 +64,17 @@ impl Desk {
         .await
     }
 
+    /// Whether somebody has found it to be nobody's already.
+    pub(super) async fn is_parked(&self, intent: &Intent) -> Result<bool, OrdersError> {
+        within(async {
+            let asked =
+                sqlx::query_as("select exists (select from parked_payments where payment_intent = $1)");
+            let (parked,): (bool,) = asked.bind(&intent.id).fetch_one(&self.pg).await?;
+            Ok(parked)
+        })
+        .await
+    }
+
     /// A person gave parked money back at Stripe: it waits for nobody any more.
     pub(super) async fn resolve_parked(&self, refund: &Refund) -> Result<bool, OrdersError> {
         let Some(intent) = &refund.intent else { return Ok(false) };

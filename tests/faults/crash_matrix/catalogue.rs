@@ -49,8 +49,8 @@ fn the_page_says_how_many_cells_are_played() {
     let counted = |extent: Extent| {
         [
             extent.with_a_redis_alone(),
-            extent.with_sentinel(),
-            extent.with_a_cluster(),
+            Extent::with_replicas(),
+            Extent::with_replicas(),
             extent.redis_is_lost(),
             extent.postgres_crashes(),
             extent.wakes_up_late(),
