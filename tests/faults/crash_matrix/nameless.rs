@@ -70,7 +70,7 @@ const NAMELESS: [(&str, &str, usize, Why); 40] = {
         ("orders/comps.rs", "seats.hold", 1, Is(Step::Hold)),
         ("orders/comps.rs", "seats.release", 1, Harmless("a hold that nobody has use for ends by itself")),
         ("orders/door.rs", "commit", 1, Harmless("Postgres alone: nobody else is told")),
-        ("orders/effects.rs", "execute", 3, Is(Step::CloseOutbox)), // and two that say when to try next
+        ("orders/effects.rs", "execute", 4, Is(Step::CloseOutbox)), // and three that say when to try next
         ("orders/effects.rs", "seats.free", 2, Is(Step::Show)),
         ("orders/effects.rs", "seats.release", 1, Is(Step::Show)),
         ("orders/effects.rs", "seats.sell", 1, Is(Step::Show)),

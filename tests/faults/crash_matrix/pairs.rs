@@ -12,7 +12,7 @@ use super::{SIDES, run};
 use crate::stand::Topology;
 
 /// Pairs of one run.
-pub const PAIRS: usize = 24;
+pub const PAIRS: usize = 12;
 /// Where a pair is drawn again: `HOLDFAST_SEED=7 script/test a_node_dies_twice`.
 const SEED: &str = "HOLDFAST_SEED";
 
