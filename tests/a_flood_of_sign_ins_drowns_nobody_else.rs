@@ -40,7 +40,7 @@ async fn hundreds_of_sign_ins_at_once_are_told_to_come_back_and_others_go_on_buy
     let checked = flood.iter().filter(|(status, ..)| *status == 401).count();
     let put_off = flood.iter().filter(|(status, told, _)| *status == 503 && *told).count();
     assert_eq!(checked + put_off, flood.len(), "{flood:?}");
-    assert!(checked >= 2, "some are always checked");
+    assert!(checked > 0, "some are always checked");
     assert!(put_off > 0, "two cores do not check all of them while they wait");
     let longest = flood.iter().map(|(.., took)| *took).max().unwrap_or_default();
     // The line is cut after little more than a second; the rest is a machine that is busy with other tests.

@@ -123,7 +123,7 @@ async fn who_comes_early_is_shuffled_and_who_comes_late_stands_behind_in_order()
     // Nobody is let in during this test: only the order is looked at.
     let holdfast = Holdfast::with(|config| config.room_people_per_second = 1).await;
     let second = holdfast.second_node().await;
-    let event = on_sale_in(&holdfast, 6000, 20).await;
+    let event = on_sale_in(&holdfast, 12_000, 20).await;
     let crowd = holdfast.crowd(120).await;
     let (early, late) = crowd.split_at(100);
     for (number, person) in early.iter().enumerate() {

@@ -199,3 +199,45 @@ async fn what_was_given_back_before_anybody_heard_that_it_came_buys_nothing() {
     holdfast.sold(&ben, event, &PAIR).await;
     holdfast.every_invariant_holds().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_another_node_is_writing_down_is_not_looked_past() {
+    let holdfast = Holdfast::with(|config| config.reconcile_seconds = 600).await;
+    let event = holdfast.theatre().await;
+    let ada = holdfast.customer().await;
+    holdfast.webhooks_are_lost().await;
+    let order = ada.orders(event, &PAIR).await;
+    holdfast.pay(&order, GOOD_CARD).await.expect(200);
+    holdfast.gives_back_at_stripe(&order).await;
+
+    // It has found the refund, and has not committed.
+    let intent = order["payment"]["payment_intent"].as_str().expect("a payment");
+    let list = holdfast.stripe().get(&format!("/v1/refunds?payment_intent={intent}")).await.expect(200);
+    let mut other = holdfast.app().pg.begin().await.expect("Postgres answers");
+    sqlx::query(
+        "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause, state, stripe_refund)
+         select gen_random_uuid(), event_id, order_id, payment_intent, amount, currency, 'stripe:' || $2, 'pending', $2
+           from payments where payment_intent = $1",
+    )
+    .bind(intent)
+    .bind(id(&list["data"][0]))
+    .execute(&mut *other)
+    .await
+    .expect("it is written");
+    holdfast.app().desk.walk_again(None).await.expect("both walks are due");
+    eventually("the walk over payments waits for it", async || {
+        let (waits,): (i64,) = sqlx::query_as("select count(*) from pg_locks where not granted")
+            .fetch_one(&holdfast.app().pg)
+            .await
+            .expect("Postgres answers");
+        (waits > 0).then_some(())
+    })
+    .await;
+    other.commit().await.expect("Postgres answers");
+
+    let order = ada.sees(&order, "refunded").await;
+    let moves: Vec<_> =
+        order["history"].as_array().expect("a history").iter().map(|step| &step["to"]).collect();
+    assert!(!moves.contains(&&json!("confirmed")), "money that is back buys nothing: {moves:?}");
+    holdfast.every_invariant_holds().await;
+}

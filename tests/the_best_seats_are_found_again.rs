@@ -70,7 +70,7 @@ fn whatever_has_changed_meanwhile_the_best_seats_are_those_that_a_new_search_fin
     let house = runtime.block_on(House::single());
     let size = u32::try_from(Model::new(&lengths()).seats.len()).unwrap();
     let places = places(size);
-    let config = Config { cases: 40, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
+    let config = Config { cases: 100, failure_persistence: None, max_shrink_iters: 300, ..Config::default() };
     let outcome = TestRunner::new(config).run(&prop::collection::vec(an_op(size), 1..200), |ops| {
         runtime.block_on(async {
             let mut model = Model::new(&lengths());
@@ -172,6 +172,28 @@ async fn a_hall_that_is_nearly_full_is_not_looked_through_for_each_customer() {
     assert!(matches!(none, Err(SeatsError::Refused(HoldRefusal::NoAdjacent { .. }))), "{none:?}");
     let looked = looks(&house).await - before;
     assert!(looked < 400, "some for each of 32 wishes, and not {passed}: {looked}");
+}
+
+#[tokio::test]
+async fn seats_that_have_grown_together_across_the_end_of_a_search_are_one_run() {
+    let house = House::single().await;
+    let event = house.event(&[10, 40], &open_rules()).await;
+    let wish = || best(event, AccountId::new(), &[(0, 52)], 3);
+    let release = async |held: &holdfast::seats::Held| {
+        house.engine.release(event, held.hold, Asker::Owner(held.owner)).await.unwrap();
+    };
+    let named = async |seats: &[u32]| house.engine.hold(&ask(event, AccountId::new(), seats)).await.unwrap();
+    named(&[0, 1, 2, 3, 4, 9]).await;
+    let beside = named(&[5]).await;
+    let three = house.engine.hold(&wish()).await.unwrap();
+    assert_eq!(three.ordinals, [6, 7, 8]);
+    release(&three).await;
+    release(&beside).await;
+    assert_eq!(
+        house.engine.hold(&wish()).await.unwrap().ordinals[0],
+        11,
+        "three of these four leave one alone"
+    );
 }
 
 #[tokio::test]

@@ -106,6 +106,8 @@ local function look_further(known)
   for i = START, #ARGV, 2 do
     local from, to = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
     local at = math.max(from, known.from)
+    -- A run that has grown across it since was looked at again, as a whole.
+    if at > from and at < to and is_free(at - 1) then at = run_end(at) + 1 end
     while to - at >= wanted and hops > 0 do
       local starts = next_free(at, to)
       if not starts then break end

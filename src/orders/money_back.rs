@@ -117,27 +117,34 @@ impl Desk {
     ///
     /// Answers whether that changed anything here.
     pub(super) async fn adopt_refund(&self, refund: &Refund) -> Result<bool, OrdersError> {
-        let known: Option<(RefundId,)> = within(async {
+        let known = match self.recorded_as(refund).await? {
+            None => self.insert_foreign(refund).await?,
+            known => known,
+        };
+        // Who found it written down by another in between takes that: a refund that was looked past would let its payment confirm.
+        let known = match known {
+            None => self.recorded_as(refund).await?,
+            known => known,
+        };
+        let Some(id) = known else { return self.resolve_parked(refund).await };
+        let due = self.refund_row(id).await?;
+        self.record_refund(&due, refund).await?;
+        Ok(true)
+    }
+
+    /// Under which id we have it.
+    async fn recorded_as(&self, refund: &Refund) -> Result<Option<RefundId>, OrdersError> {
+        within(async {
             let ours = refund.metadata.get("refund_id").and_then(|id| id.parse::<RefundId>().ok());
-            Ok::<_, OrdersError>(
+            let known: Option<(RefundId,)> =
                 sqlx::query_as("select id from refunds where stripe_refund = $1 or id = $2")
                     .bind(&refund.id)
                     .bind(ours)
                     .fetch_optional(&self.pg)
-                    .await?,
-            )
+                    .await?;
+            Ok(known.map(|(id,)| id))
         })
-        .await?;
-        let id = match known {
-            Some((id,)) => id,
-            None => match self.insert_foreign(refund).await? {
-                Some(id) => id,
-                None => return self.resolve_parked(refund).await,
-            },
-        };
-        let due = self.refund_row(id).await?;
-        self.record_refund(&due, refund).await?;
-        Ok(true)
+        .await
     }
 
     async fn insert_foreign(&self, refund: &Refund) -> Result<Option<RefundId>, OrdersError> {

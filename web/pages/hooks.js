@@ -77,6 +77,8 @@ function card(hook) {
   function remove() {
     ask(t('hooks.remove-title'), [h('p', {}, hook.url), h('p', {}, t('hooks.remove-says'))], (close) => [
       button(page, t('hooks.remove-sure'), async () => {
+        // What follows its deliveries would ask for those of an endpoint that is gone.
+        fill(told);
         await page.api.delete(path);
         close();
         element.remove();
