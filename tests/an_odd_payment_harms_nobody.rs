@@ -210,30 +210,39 @@ async fn a_refund_that_another_node_is_writing_down_is_not_looked_past() {
     holdfast.pay(&order, GOOD_CARD).await.expect(200);
     holdfast.gives_back_at_stripe(&order).await;
 
-    // It has found the refund, and has not committed.
+    // Both walks have seen that it is not written down, and are about to write.
+    let pg = &holdfast.owner();
+    for statement in [
+        "create function waits() returns trigger language plpgsql as $$
+         begin perform pg_advisory_xact_lock_shared(77); return new; end $$",
+        "create trigger waits before insert on refunds for each row when (new.cause like 'stripe:%')
+         execute function waits()",
+    ] {
+        sqlx::query(statement).execute(pg).await.expect("a trigger");
+    }
+    let mut lock = pg.begin().await.expect("Postgres answers");
+    sqlx::query("select pg_advisory_xact_lock(77)").execute(&mut *lock).await.expect("a lock");
+    holdfast.app().desk.walk_again(None).await.expect("both walks are due");
+    eventually("both are about to write", async || {
+        let waiting = "select count(*) from pg_locks where not granted and locktype = 'advisory'";
+        let (waits,): (i64,) = sqlx::query_as(waiting).fetch_one(pg).await.expect("Postgres answers");
+        (waits == 2).then_some(())
+    })
+    .await;
+    // Another node has written it down, and dies.
     let intent = order["payment"]["payment_intent"].as_str().expect("a payment");
     let list = holdfast.stripe().get(&format!("/v1/refunds?payment_intent={intent}")).await.expect(200);
-    let mut other = holdfast.app().pg.begin().await.expect("Postgres answers");
     sqlx::query(
         "insert into refunds (id, event_id, order_id, payment_intent, amount, currency, cause, state, stripe_refund)
-         select gen_random_uuid(), event_id, order_id, payment_intent, amount, currency, 'stripe:' || $2, 'pending', $2
+         select gen_random_uuid(), event_id, order_id, payment_intent, amount, currency, 'elsewhere', 'pending', $2
            from payments where payment_intent = $1",
     )
     .bind(intent)
     .bind(id(&list["data"][0]))
-    .execute(&mut *other)
+    .execute(pg)
     .await
     .expect("it is written");
-    holdfast.app().desk.walk_again(None).await.expect("both walks are due");
-    eventually("the walk over payments waits for it", async || {
-        let (waits,): (i64,) = sqlx::query_as("select count(*) from pg_locks where not granted")
-            .fetch_one(&holdfast.app().pg)
-            .await
-            .expect("Postgres answers");
-        (waits > 0).then_some(())
-    })
-    .await;
-    other.commit().await.expect("Postgres answers");
+    lock.rollback().await.expect("the lock is given up");
 
     let order = ada.sees(&order, "refunded").await;
     let moves: Vec<_> =
