@@ -30,6 +30,8 @@ async fn a_sold_seat_that_redis_forgot_is_refused_at_checkout_and_shown_as_sold_
     let event = holdfast.theatre().await;
     let (ada, ben) = (holdfast.customer().await, holdfast.customer().await);
     holdfast.sold(&ada, event, &PAIR).await;
+    // Postgres knows first: what Redis has not heard it cannot forget.
+    ada.sees_seat(event, PAIR[1], "sold").await;
     redis_forgets(&holdfast, event, &PAIR).await;
 
     let hold = ben.holds_seats(event, &["stalls-A-2", "stalls-A-3"]).await.expect(201);
