@@ -81,8 +81,9 @@ impl Cell {
         format!("{} {}{since}{then}", self.stop(), self.plan.story.name())
     }
 
-    /// Plays it. `logs` is set as soon as there is something to read should it go wrong.
-    pub async fn play(self, stand: Arc<Stand>, number: u32, logs: Arc<OnceLock<PathBuf>>) -> Outcome {
+    /// Plays it, and has nothing to say where the story passed its point by. `logs` is set as soon as there is something to read
+    /// should it go wrong.
+    pub async fn play(self, stand: Arc<Stand>, number: u32, logs: Arc<OnceLock<PathBuf>>) -> Option<Outcome> {
         let forgets = self.disaster == Disaster::RedisIsLost;
         let story = self.plan.story;
         let name = format!("house_{number}");
@@ -106,7 +107,7 @@ impl Cell {
         };
         // Whichever goes wrong first is what went wrong.
         let (ending, (outcome, mut nodes)) = tokio::join!(telling, self.strike(&stage, victim, &told));
-        if self.disaster == Disaster::Sleeps {
+        if self.disaster == Disaster::Sleeps && outcome.is_some() {
             // Everything was decided without it. Now it goes on where it was.
             nodes[0].thaw();
             stage.house.is_served_by(&nodes.iter().collect::<Vec<_>>()).await;
@@ -120,12 +121,19 @@ impl Cell {
     }
 
     /// Waits for the point, does what is to be done there, and answers with the nodes that are left.
-    async fn strike(&self, stage: &Stage, mut victim: Node, told: &AtomicBool) -> (Outcome, Vec<Node>) {
+    async fn strike(
+        &self,
+        stage: &Stage,
+        mut victim: Node,
+        told: &AtomicBool,
+    ) -> (Option<Outcome>, Vec<Node>) {
         let mut watch = Watch { told, since: None, patience: STRAGGLERS };
         let dies = matches!(self.disaster, Disaster::Dies | Disaster::DiesAgain(_));
         while if dies { victim.runs() } else { !victim.is_frozen() } {
             assert!(victim.runs(), "{} has ended by itself:\n{}", victim.name, victim.last_words());
-            assert!(watch.goes_on(), "{} was never reached", self.stop());
+            if !watch.goes_on() {
+                return (None, vec![victim]);
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut outcome = Outcome { during: stage.now(), again: false };
@@ -186,7 +194,7 @@ impl Cell {
                 vec![victim]
             }
         };
-        (outcome, nodes)
+        (Some(outcome), nodes)
     }
 }
 
