@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast::catalog::{Catalog, NewEvent};
 use holdfast::ids::{AccountId, EventId};
-use holdfast::seats::{Counts, Pictures};
+use holdfast::seats::{Pictures, Rules};
 use holdfast::telemetry::Metrics;
 use serde_json::json;
 
@@ -84,24 +84,30 @@ async fn what_its_watcher_sweeps_is_left_to_it_and_swept_by_others_when_it_has_g
     let house = House::single().await;
     let (watched, other) = (house.event(&[4], &open_rules()).await, house.event(&[4], &open_rules()).await);
     let both = || vec![watched, other];
-    let (engine, long) = (&house.engine, Duration::from_mins(1));
-    assert_eq!(engine.unattended(both(), long), both(), "nobody has swept anything");
+    let engine = &house.engine;
+    assert_eq!(engine.unattended(both()), both(), "nobody has swept anything");
 
-    let pictures = Pictures::with_idle(engine.clone(), Duration::from_millis(300));
+    let pictures = Pictures::with_idle(engine.clone(), Duration::from_secs(3));
     pictures.view(watched).await.expect("there is a picture");
-    eventually("its watcher has swept", async || (engine.unattended(both(), long) == [other]).then_some(()))
-        .await;
+    eventually("its watcher has swept", async || (engine.unattended(both()) == [other]).then_some(())).await;
     eventually("its watcher has gone", async || (pictures.watched() == 0).then_some(())).await;
-    assert_eq!(engine.unattended(both(), Duration::ZERO), both(), "what was long ago does not count");
-    eventually("nobody attends to it", async || {
-        (engine.unattended(both(), Duration::from_millis(50)) == both()).then_some(())
-    })
-    .await;
+    eventually("nobody attends to it", async || (engine.unattended(both()) == both()).then_some(())).await;
+}
 
-    assert!(!engine.sweep_dry(watched).await.expect("Redis answers"), "nobody holds anything");
-    engine.hold(&ask(watched, AccountId::new(), &[0, 1])).await.expect("they are free");
-    assert!(engine.sweep_dry(watched).await.expect("Redis answers"), "somebody does");
-    assert_eq!(engine.unattended(both(), long), both(), "who sweeps everything attends to nothing");
-    let counts = pictures.view(watched).await.expect("there is a picture").counts;
-    assert_eq!(counts, Counts { free: 2, held: 2, sold: 0, blocked: 0 });
+#[tokio::test]
+async fn an_event_rests_until_a_hold_is_over_and_never_for_longer_than_a_second() {
+    let house = House::single().await;
+    let event = house.event(&[4], &open_rules()).await;
+    let long = Duration::from_millis(700)..=Duration::from_secs(1);
+    let rest = async |event| house.engine.attend(event).await.expect("Redis answers");
+    assert!(long.contains(&rest(event).await), "nobody holds anything");
+    house.engine.hold(&ask(event, AccountId::new(), &[3])).await.expect("it is free");
+    assert!(long.contains(&rest(event).await), "it is held for minutes");
+
+    let quick = house.event(&[4], &Rules { hold_ms: Some(300), ..open_rules() }).await;
+    house.engine.hold(&ask(quick, AccountId::new(), &[3])).await.expect("it is free");
+    assert!(rest(quick).await <= Duration::from_millis(300), "it is soon over");
+    eventually("nobody holds it", async || long.contains(&rest(quick).await).then_some(())).await;
+    house.engine.sweep_unattended(quick).await.expect("Redis answers");
+    assert!(house.engine.unattended(vec![quick]).is_empty(), "it rests for others, too");
 }

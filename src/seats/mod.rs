@@ -52,7 +52,7 @@ pub use self::watch::{Change, Start};
 
 use self::pulse::Pulse;
 use self::scripts::Scripts;
-use self::sweep::Attended;
+use self::sweep::Rests;
 use self::written::Written;
 use crate::ids::Ordinal;
 use crate::stores::redis::Redis;
@@ -81,7 +81,7 @@ pub struct Engine {
     metrics: Metrics,
     timing: Timing,
     pulse: Arc<Pulse>,
-    attended: Arc<Attended>,
+    rests: Arc<Rests>,
 }
 
 impl Engine {
@@ -94,7 +94,7 @@ impl Engine {
             metrics,
             timing,
             pulse: Arc::default(),
-            attended: Arc::default(),
+            rests: Arc::default(),
         }
     }
 

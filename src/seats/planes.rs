@@ -113,11 +113,6 @@ impl Planes {
         }
     }
 
-    /// Of hundreds of events on sale, most have nobody in them at a time.
-    pub(super) fn is_anything_held(&self) -> bool {
-        self.taken.iter().zip(&self.sold).any(|(taken, sold)| taken & !sold != 0)
-    }
-
     pub(super) fn view(&self) -> View {
         let (taken, sold) = (ones(&self.taken), ones(&self.sold));
         let total = u32::try_from(self.taken.len() * 8).unwrap_or(u32::MAX);

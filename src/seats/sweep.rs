@@ -10,6 +10,13 @@ use crate::ids::{EventId, HoldId, Ordinal};
 
 /// Holds of one call.
 const CAP: u32 = 256;
+/// An event is looked at this often whatever is due: what is held after a look and over before the next is late by less, and a
+/// picture that was lost is seen to be.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// A flag can outlast its deadline by a moment, and a crowd's holds are over one after another.
+const SHORTEST_REST: Duration = Duration::from_millis(50);
+/// A watcher that is later than this may have gone.
+const LATE: Duration = Duration::from_millis(250);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,67 +27,89 @@ pub struct Swept {
     pub holds: Vec<HoldId>,
     /// Others are due: sweep again.
     pub more: bool,
+    /// Until one is due, where anybody holds anything.
+    pub next: Option<Duration>,
 }
 
-/// When each event was last swept to its end by who watches it. Locked for a look at a time, never across an await.
+/// Until when each event has nothing due, or somebody who watches it. Locked for a look at a time, never across an await.
 #[derive(Default)]
-pub(super) struct Attended(Mutex<HashMap<EventId, Instant>>);
+pub(super) struct Rests(Mutex<HashMap<EventId, Instant>>);
 
-impl Attended {
+impl Rests {
     fn lock(&self) -> MutexGuard<'_, HashMap<EventId, Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Engine {
-    /// Frees the seats of holds that have expired, a bounded number of them. For who attends to the event from now on: where
-    /// nothing more is due, nobody else on this node looks for a while.
+    /// Frees the seats of holds that have expired, a bounded number of them.
     ///
     /// # Errors
     /// When Redis cannot answer or the event has no picture.
     pub async fn sweep(&self, event: EventId) -> Result<Swept, SeatsError> {
-        let begun = Instant::now();
-        let swept = self.sweep_some(event).await?;
-        if !swept.more {
-            self.attended.lock().insert(event, begun);
-        }
-        Ok(swept)
-    }
-
-    /// Frees all that is due of an event, and says whether anybody held anything: where nobody does, nothing is due until a hold
-    /// that is yet to be made has lasted.
-    ///
-    /// # Errors
-    /// When Redis cannot answer or the event has no picture.
-    pub async fn sweep_dry(&self, event: EventId) -> Result<bool, SeatsError> {
-        let mut count = redis::cmd("ZCARD");
-        count.arg(Keys::of(event).deadlines());
-        if self.redis.read::<u64>(&count).await? == 0 {
-            return Ok(false);
-        }
-        while self.sweep_some(event).await?.more {}
-        Ok(true)
-    }
-
-    /// Leaves out the events that were swept by who watches them, no longer ago than this.
-    #[must_use]
-    pub fn unattended(&self, events: Vec<EventId>, within: Duration) -> Vec<EventId> {
-        let mut attended = self.attended.lock();
-        attended.retain(|_, at| at.elapsed() < within);
-        events.into_iter().filter(|event| !attended.contains_key(event)).collect()
-    }
-
-    async fn sweep_some(&self, event: EventId) -> Result<Swept, SeatsError> {
         let mut call = self.scripts.sweep.on(event);
         call.arg(CAP);
         let reply = self.run(call).await?;
         let swept = match reply.code() {
-            "swept" => {
-                Swept { more: reply.parse::<u8>(0)? == 1, holds: reply.list(1)?, freed: reply.list(2)? }
-            }
+            "swept" => Swept {
+                more: reply.parse::<u8>(0)? == 1,
+                holds: reply.list(1)?,
+                freed: reply.list(2)?,
+                next: reply.maybe(3)?.map(Duration::from_millis),
+            },
             _ => return Err(reply.strange()),
         };
         self.metrics.swept_seats.inc_by(swept.freed.len() as u64);
         Ok(swept)
     }
+
+    /// Frees all that is due of an event, for who watches it and does so again after the rest that is said; until a little later
+    /// nobody else on this node needs to.
+    ///
+    /// # Errors
+    /// When Redis cannot answer or the event has no picture.
+    pub async fn attend(&self, event: EventId) -> Result<Duration, SeatsError> {
+        let begun = Instant::now();
+        let rest = self.sweep_dry(event).await?;
+        self.rests.lock().insert(event, begun + rest + LATE);
+        Ok(rest)
+    }
+
+    /// The same for an event that nobody watches.
+    ///
+    /// # Errors
+    /// When Redis cannot answer or the event has no picture.
+    pub async fn sweep_unattended(&self, event: EventId) -> Result<(), SeatsError> {
+        let begun = Instant::now();
+        let mut count = redis::cmd("ZCARD");
+        count.arg(Keys::of(event).deadlines());
+        let held = self.redis.read::<u64>(&count).await? > 0;
+        let rest = if held { self.sweep_dry(event).await? } else { longest_rest(event) };
+        self.rests.lock().insert(event, begun + rest);
+        Ok(())
+    }
+
+    /// Leaves out the events that rest.
+    #[must_use]
+    pub fn unattended(&self, events: Vec<EventId>) -> Vec<EventId> {
+        let now = Instant::now();
+        let mut rests = self.rests.lock();
+        rests.retain(|_, until| *until > now);
+        events.into_iter().filter(|event| !rests.contains_key(event)).collect()
+    }
+
+    async fn sweep_dry(&self, event: EventId) -> Result<Duration, SeatsError> {
+        loop {
+            let swept = self.sweep(event).await?;
+            if !swept.more {
+                let longest = longest_rest(event);
+                return Ok(swept.next.map_or(longest, |next| next.clamp(SHORTEST_REST, longest)));
+            }
+        }
+    }
+}
+
+/// Not the same for all: of hundreds of events that rest together each is soon looked at in a moment of its own.
+fn longest_rest(event: EventId) -> Duration {
+    LONGEST_REST.saturating_sub(Duration::from_millis(u64::from(event.0.as_bytes()[15])))
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use redis::{RedisError, Value};
 use tokio::sync::{broadcast, watch};
-use tokio::time::MissedTickBehavior;
 
 use super::feed::{Entry, FeedId, Version, entries};
 use super::keys::Keys;
@@ -15,10 +14,6 @@ use super::{Engine, SeatsError};
 use crate::ids::{EventId, Ordinal};
 use crate::stores::redis::{Blocking, LONGEST_BLOCK};
 
-/// Between two looks for due holds: with the time to free them, readers never see a dead one for a second.
-const SWEEP_EVERY: Duration = Duration::from_millis(250);
-/// Of so many looks one is taken where nobody holds anything, too: for a picture that was lost, and for flags whose bits were.
-const IDLE_LOOKS: u32 = 4;
 /// After the first failure; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -230,14 +225,6 @@ impl Watched {
         false
     }
 
-    /// Also while there is no picture: who knows.
-    fn is_anything_held(&self) -> bool {
-        match &self.picture().shown {
-            Shown::Live(live) => live.planes.is_anything_held(),
-            Shown::Starting | Shown::Away(_) => true,
-        }
-    }
-
     fn last(&self) -> Option<FeedId> {
         match &self.picture().shown {
             Shown::Live(live) => Some(live.planes.feed_id),
@@ -318,25 +305,13 @@ impl Watched {
     }
 
     async fn sweep(&self, engine: &Engine, idle: Duration) -> Stop {
-        let mut due = tokio::time::interval(SWEEP_EVERY);
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for look in 0_u32.. {
-            due.tick().await;
-            if !self.is_wanted(idle) {
-                return Stop::Idle;
-            }
-            if !look.is_multiple_of(IDLE_LOOKS) && !self.is_anything_held() {
-                continue;
-            }
-            loop {
-                match engine.sweep(self.event).await {
-                    Ok(swept) if swept.more => {}
-                    Ok(_) => break,
-                    Err(error) => return Stop::Fault(error.into()),
-                }
+        while self.is_wanted(idle) {
+            match engine.attend(self.event).await {
+                Ok(rest) => tokio::time::sleep(rest).await,
+                Err(error) => return Stop::Fault(error.into()),
             }
         }
-        Stop::Restart
+        Stop::Idle
     }
 }
 
