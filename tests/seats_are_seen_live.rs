@@ -180,6 +180,27 @@ async fn junk_in_the_feed_harms_nobody() {
     assert_eq!(pictures.view(event).await.unwrap().counts, Counts { free: 3, held: 1, sold: 0, blocked: 0 });
 }
 
+/// A replica takes over that never had the last change, which whoever watches has read by then.
+#[tokio::test]
+async fn a_change_that_is_lost_with_its_master_is_not_shown_for_ever() {
+    let (house, other) = (House::single().await, House::single().await);
+    let event = house.event(&[4], &open_rules()).await;
+    let pictures = Pictures::new(house.engine.clone());
+    let (_, mut follower) = pictures.follow(event, None).await.unwrap();
+    let (feed, before) = (Keys::of(event).feed(), house.engine.snapshot(event).await.unwrap().feed_id);
+    let lost = format!("{}-0", before.ms + 3_600_000);
+    let _: String = house.ask(redis::cmd("XADD").arg(&feed).arg(&lost).arg("held").arg("2")).await;
+    assert_eq!(seats(&*next(&mut follower).await), [(2, SeatState::Held)]);
+
+    let _: u64 = house.ask(redis::cmd("XDEL").arg(&feed).arg(&lost)).await;
+    let _: String = house.ask(redis::cmd("XSETID").arg(&feed).arg(before.to_string())).await;
+    other.engine.hold(&ask(event, AccountId::new(), &[0])).await.unwrap();
+    let view = snapshot(&mut follower).await;
+    assert_eq!((view.state(0), view.state(2)), (SeatState::Held, SeatState::Free));
+    other.engine.hold(&ask(event, AccountId::new(), &[1])).await.unwrap();
+    assert_eq!(seats(&*next(&mut follower).await), [(1, SeatState::Held)], "it follows again");
+}
+
 #[tokio::test]
 async fn an_event_that_nobody_looks_at_is_dropped() {
     let house = House::single().await;

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use holdfast::ids::AccountId;
 use holdfast::seats::SeatsError;
+use holdfast::stores::redis::Redis;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::seats_support::{House, ask, folder, free_ports, open_rules, plan, start, text, up};
+use crate::seats_support::{House, ask, folder, free_ports, open_rules, plan, start, start_with, text, up};
+use crate::support::eventually;
 
 /// A second where the machine is idle. On a busy one Sentinel sees time jump, and then trusts nothing for half a
 /// minute before it decides.
@@ -16,6 +19,7 @@ const PROMOTION: Duration = Duration::from_secs(90);
 struct Group {
     master: Child,
     others: [Child; 2],
+    ports: [String; 2],
     url: String,
 }
 
@@ -26,18 +30,11 @@ impl Group {
         let first = start(&folder(), &["--port", &master]);
         up(&format!("redis://127.0.0.1:{master}")).await;
         let second = start(&folder(), &["--port", &replica, "--replicaof", "127.0.0.1", &master]);
-        let dir = folder();
-        let config = dir.join("sentinel.conf");
-        let lines = [
-            format!("port {sentinel}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1"),
-            "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000".to_owned(),
-        ];
-        std::fs::write(&config, lines.join("\n")).unwrap();
-        let guard = crate::seats_support::start_with(&dir, &[text(&config), "--sentinel"]);
         let group = Self {
             master: first,
-            others: [second, guard],
+            others: [second, guard(&sentinel, &master)],
             url: format!("redis+sentinel://127.0.0.1:{sentinel}/main/2"),
+            ports: [master, sentinel.clone()],
         };
         // Until Sentinel knows the replica and the replica has caught up there is nobody to promote.
         let watcher = House::at(&format!("redis://127.0.0.1:{sentinel}")).await;
@@ -56,6 +53,18 @@ impl Group {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// A Sentinel of this master.
+fn guard(port: &str, master: &str) -> Child {
+    let dir = folder();
+    let config = dir.join("sentinel.conf");
+    let lines = [
+        format!("port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {master} 1"),
+        "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000".to_owned(),
+    ];
+    std::fs::write(&config, lines.join("\n")).unwrap();
+    start_with(&dir, &[text(&config), "--sentinel"])
 }
 
 fn end(child: &mut Child) {
@@ -98,4 +107,32 @@ async fn a_master_that_dies_is_replaced_without_a_restart_of_ours() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_ne!(house.redis.run_id().await.unwrap(), before, "another process answers");
+}
+
+#[tokio::test]
+async fn a_sentinel_that_answers_nobody_is_passed_by() {
+    let group = Group::start().await;
+    let [master, frozen] = &group.ports;
+    let [[port, _], ..] = free_ports().map(|pair| pair.map(|port| port.to_string()));
+    let mut second = guard(&port, master);
+    up(&format!("redis://127.0.0.1:{port}")).await;
+    let page: String =
+        House::at(&format!("redis://127.0.0.1:{frozen}")).await.ask(redis::cmd("INFO").arg("server")).await;
+    let process = page.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+    let process = Pid::from_raw(process.trim().parse().unwrap()).unwrap();
+    kill_process(process, Signal::STOP).unwrap();
+
+    // It stands first, and whoever asks it waits for longer than anybody here waits for a connection.
+    let redis = Redis::connect(&format!("redis+sentinel://127.0.0.1:{frozen},127.0.0.1:{port}/main/2")).await;
+    let redis = redis.unwrap();
+    let told_in_time = async || {
+        let asked = Instant::now();
+        let answer = redis.read::<String>(&redis::cmd("PING")).await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "an outage is told in time: {:?}", asked.elapsed());
+        answer.ok()
+    };
+    eventually("the other one says who is master", told_in_time).await;
+    eventually("for a connection of one's own, too", async || redis.dedicated().await.ok()).await;
+    kill_process(process, Signal::CONT).unwrap();
+    end(&mut second);
 }
