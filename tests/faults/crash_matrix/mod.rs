@@ -23,7 +23,7 @@ use self::stage::Stand;
 use crate::stand::Topology;
 
 /// Cells that play at a time for each core: most of them wait, for leases of nodes that died.
-const A_CORE: usize = 8;
+const A_CORE: usize = 6;
 /// Set to `whole`, every story and every disaster is played on both sides of every step. Otherwise every death is, in the step's
 /// first story, and of the rest what says most: that fits into the time that a change waits for its tests.
 const WHOLE: &str = "HOLDFAST_MATRIX";
