@@ -1,10 +1,9 @@
 --[[ sweep: frees what has expired.
   KEYS  1-9 the event
   ARGV  1-2 prefixes  3 most holds of one call
-  Replies  swept f more holds ordinals next last
+  Replies  swept f more holds ordinals next
              more 1: others are due, call again; holds and ordinals comma-separated
              next: milliseconds until one is due, '' where nobody holds anything
-             last: the feed's last id
            not_ready ''
   A repeat finds nothing left to do: a hold is consumed once.
   Touches  isTaken:{E}:<ordinal> and hold:{E}:<hold>, which only deadlines and records can name
@@ -15,8 +14,4 @@ local now = now_ms()
 local swept = sweep_due(now, tonumber(ARGV[3]))
 local first = redis.call('ZRANGE', DEADLINES, 0, 0, 'WITHSCORES')[2]
 local next = first and math.max(first - now, 0) or ''
-local last = redis.call('XREVRANGE', FEED, '+', '-', 'COUNT', 1)[1]
-return {
-  'swept', swept.feed, swept.more and 1 or 0, table.concat(swept.holds, ','), join(swept.freed),
-  next, last and last[1] or '0-0',
-}
+return {'swept', swept.feed, swept.more and 1 or 0, table.concat(swept.holds, ','), join(swept.freed), next}

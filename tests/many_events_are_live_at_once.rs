@@ -99,7 +99,7 @@ async fn an_event_rests_until_a_hold_is_over_and_never_for_longer_than_a_second(
     let house = House::single().await;
     let event = house.event(&[4], &open_rules()).await;
     let long = Duration::from_millis(700)..=Duration::from_secs(1);
-    let rest = async |event| house.engine.attend(event).await.expect("Redis answers").0;
+    let rest = async |event| house.engine.attend(event).await.expect("Redis answers");
     assert!(long.contains(&rest(event).await), "nobody holds anything");
     house.engine.hold(&ask(event, AccountId::new(), &[3])).await.expect("it is free");
     assert!(long.contains(&rest(event).await), "it is held for minutes");

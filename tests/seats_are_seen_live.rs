@@ -201,6 +201,19 @@ async fn a_change_that_is_lost_with_its_master_is_not_shown_for_ever() {
     assert_eq!(seats(&*next(&mut follower).await), [(1, SeatState::Held)], "it follows again");
 }
 
+/// Somebody else's feed has what we know, and before it what we never heard of.
+#[tokio::test]
+async fn a_change_that_went_past_a_watcher_is_shown_all_the_same() {
+    let house = House::single().await;
+    let event = house.event(&[4], &open_rules()).await;
+    let pictures = Pictures::new(house.engine.clone());
+    let (_, mut follower) = pictures.follow(event, None).await.unwrap();
+    let _: u8 = house.ask(redis::cmd("SETBIT").arg(format!("taken:{{{event}}}")).arg(3).arg(1)).await;
+    assert_eq!(snapshot(&mut follower).await.state(3), SeatState::Held);
+    house.engine.hold(&ask(event, AccountId::new(), &[1])).await.unwrap();
+    assert_eq!(seats(&*next(&mut follower).await), [(1, SeatState::Held)], "it follows on");
+}
+
 #[tokio::test]
 async fn an_event_that_nobody_looks_at_is_dropped() {
     let house = House::single().await;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::feed::FeedId;
 use super::keys::Keys;
 use super::{Engine, SeatsError};
 use crate::ids::{EventId, HoldId, Ordinal};
@@ -30,8 +29,6 @@ pub struct Swept {
     pub more: bool,
     /// Until one is due, where anybody holds anything.
     pub next: Option<Duration>,
-    /// The last change that there is.
-    pub last: FeedId,
 }
 
 /// Until when each event has nothing due, or somebody who watches it. Locked for a look at a time, never across an await.
@@ -59,7 +56,6 @@ impl Engine {
                 holds: reply.list(1)?,
                 freed: reply.list(2)?,
                 next: reply.maybe(3)?.map(Duration::from_millis),
-                last: reply.parse(4)?,
             },
             _ => return Err(reply.strange()),
         };
@@ -68,15 +64,15 @@ impl Engine {
     }
 
     /// Frees all that is due of an event, for who watches it and does so again after the rest that is said; until a little later
-    /// nobody else on this node needs to. Says the last change, too.
+    /// nobody else on this node needs to.
     ///
     /// # Errors
     /// When Redis cannot answer or the event has no picture.
-    pub async fn attend(&self, event: EventId) -> Result<(Duration, FeedId), SeatsError> {
+    pub async fn attend(&self, event: EventId) -> Result<Duration, SeatsError> {
         let begun = Instant::now();
-        let (rest, last) = self.sweep_dry(event).await?;
+        let rest = self.sweep_dry(event).await?;
         self.rests.lock().insert(event, begun + rest + LATE);
-        Ok((rest, last))
+        Ok(rest)
     }
 
     /// The same for an event that nobody watches.
@@ -88,7 +84,7 @@ impl Engine {
         let mut count = redis::cmd("ZCARD");
         count.arg(Keys::of(event).deadlines());
         let held = self.redis.read::<u64>(&count).await? > 0;
-        let rest = if held { self.sweep_dry(event).await?.0 } else { longest_rest(event) };
+        let rest = if held { self.sweep_dry(event).await? } else { longest_rest(event) };
         self.rests.lock().insert(event, begun + rest);
         Ok(())
     }
@@ -102,13 +98,12 @@ impl Engine {
         events.into_iter().filter(|event| !rests.contains_key(event)).collect()
     }
 
-    async fn sweep_dry(&self, event: EventId) -> Result<(Duration, FeedId), SeatsError> {
+    async fn sweep_dry(&self, event: EventId) -> Result<Duration, SeatsError> {
         loop {
             let swept = self.sweep(event).await?;
             if !swept.more {
                 let longest = longest_rest(event);
-                let rest = swept.next.map_or(longest, |next| next.clamp(SHORTEST_REST, longest));
-                return Ok((rest, swept.last));
+                return Ok(swept.next.map_or(longest, |next| next.clamp(SHORTEST_REST, longest)));
             }
         }
     }

@@ -17,8 +17,8 @@ use crate::stores::redis::{Blocking, LONGEST_BLOCK};
 /// After the first failure; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A busy node reads a change within this time. Beside it stands what others can wait for the truth: a few seconds.
-const LONGEST_STAND: Duration = Duration::from_secs(2);
+/// Between two looks at the whole picture. Twice as long, and an answer, is less than the five seconds that a map may be old.
+const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// Entries of one read.
 const READ: usize = 1000;
 /// Changes that a reconnecting follower can be told without a snapshot, and that a slow one may fall behind.
@@ -256,7 +256,7 @@ impl Watched {
         }
     }
 
-    /// One connection's life: a snapshot, then the feed behind it, with sweeps beside.
+    /// One connection's life: a snapshot, then the feed behind it, with sweeps and comparisons beside.
     async fn attend(&self, engine: &Engine, idle: Duration, pause: &mut Duration) -> Stop {
         let mut wire = match engine.redis.dedicated().await {
             Ok(wire) => wire,
@@ -277,6 +277,7 @@ impl Watched {
         tokio::select! {
             stop = self.read(&mut wire) => stop,
             stop = self.sweep(engine, idle) => stop,
+            stop = self.compare(engine) => stop,
         }
     }
 
@@ -306,45 +307,42 @@ impl Watched {
         Stop::Restart
     }
 
-    /// Frees what is due when it is due, and sees to it that what is read is the feed that is written.
+    /// Frees what is due when it is due.
     async fn sweep(&self, engine: &Engine, idle: Duration) -> Stop {
-        let mut reading = Reading::default();
         while self.is_wanted(idle) {
-            let Some(had) = self.last() else { return Stop::Restart };
             match engine.attend(self.event).await {
-                Ok((_, last)) if reading.is_of_another_feed(had, last, Instant::now()) => {
-                    tracing::warn!(event.id = %self.event, %had, %last, "what was followed is not the feed: it is read anew");
-                    return Stop::Restart;
-                }
-                Ok((rest, _)) => tokio::time::sleep(rest).await,
+                Ok(rest) => tokio::time::sleep(rest).await,
                 Err(error) => return Stop::Fault(error.into()),
             }
         }
         Stop::Idle
     }
-}
 
-/// Tells a reader that is late from one that hears of nothing. After a failover a connection can be to who was the master, or have
-/// brought what the new one never had; then changes go past us, and no error ever says so.
-#[derive(Debug, Default)]
-struct Reading {
-    /// Where we have stood still while there was more to read, and since when.
-    stands: Option<(FeedId, Instant)>,
-}
-
-impl Reading {
-    /// `had` is what we knew before we were told of the `last` change.
-    fn is_of_another_feed(&mut self, had: FeedId, last: FeedId, now: Instant) -> bool {
-        if had >= last {
-            self.stands = None;
-            return had > last;
-        }
-        match self.stands {
-            Some((id, since)) if id == had => now.duration_since(since) > LONGEST_STAND,
-            _ => {
-                self.stands = Some((had, now));
-                false
+    /// Sees to it that what is shown is what there is. After a failover a connection can be to who was the master, or have brought
+    /// what the new one never had; then changes go past us, and no error ever says so.
+    async fn compare(&self, engine: &Engine) -> Stop {
+        let mut behind = None;
+        loop {
+            tokio::time::sleep(COMPARE_EVERY).await;
+            let Some(had) = self.last() else { return Stop::Restart };
+            let there = match engine.snapshot(self.event).await {
+                Ok(there) => there,
+                Err(error) => return Stop::Fault(error.into()),
+            };
+            // Whoever is behind has a whole period to read on.
+            if behind == Some(had) || had > there.feed_id || self.differs_from(&there) {
+                tracing::warn!(event.id = %self.event, %had, there = %there.feed_id, "what is shown is not what there is");
+                return Stop::Restart;
             }
+            behind = (had < there.feed_id).then_some(had);
+        }
+    }
+
+    /// Whether the same version is another picture.
+    fn differs_from(&self, there: &Planes) -> bool {
+        match &self.picture().shown {
+            Shown::Live(live) => live.planes.version() == there.version() && live.planes != *there,
+            Shown::Starting | Shown::Away(_) => false,
         }
     }
 }
@@ -356,23 +354,4 @@ async fn is_trimmed_past(wire: &mut Blocking, feed: &str, last: FeedId) -> Resul
     let answer: Value = first.query_async(wire).await?;
     let wrapped = Value::Array(vec![Value::Array(vec![Value::Nil, answer])]);
     Ok(entries(&wrapped).first().is_none_or(|entry| entry.id > last))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_late_reads_on_and_who_hears_of_nothing_reads_anew() {
-        let [one, two, three] = [1, 2, 3].map(|ms| FeedId { ms, number: 0 });
-        let (mut reading, begun) = (Reading::default(), Instant::now());
-        let at = |ms| begun + Duration::from_millis(ms);
-        assert!(!reading.is_of_another_feed(one, one, at(0)), "there is no more");
-        assert!(!reading.is_of_another_feed(one, two, at(100)), "it is on its way");
-        assert!(!reading.is_of_another_feed(one, three, at(1900)), "it is late");
-        assert!(!reading.is_of_another_feed(two, three, at(2900)), "some of it has come");
-        assert!(!reading.is_of_another_feed(two, three, at(4800)), "the rest is late");
-        assert!(reading.is_of_another_feed(two, three, at(5000)), "nothing comes");
-        assert!(Reading::default().is_of_another_feed(three, two, at(0)), "what we know was lost");
-    }
 }

@@ -251,7 +251,9 @@ async fn a_master_that_died_with_holds_that_nobody_else_had_sells_nothing_twice(
 #[tokio::test(flavor = "multi_thread")]
 async fn half_of_the_nodes_on_a_master_of_yesterday_sell_nothing_twice() {
     let (mut memory, database) = (Memory::start(Topology::Sentinel).await, Database::start().await);
-    let house = House::open("split", &database, &memory, 1, |settings| settings).await;
+    // Long enough for four answers in turn on a busy machine.
+    let house =
+        House::open("split", &database, &memory, 1, |settings| settings.with("HOLD_SECONDS", 12)).await;
     let master = memory.masters().await[0];
     let (mut knows, mut does_not) = (house.node("knows"), house.node("does-not"));
     // As if nobody had told it: this one stays with the master of yesterday, past the wire that is cut.
