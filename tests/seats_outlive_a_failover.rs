@@ -110,6 +110,26 @@ async fn a_master_that_dies_is_replaced_without_a_restart_of_ours() {
 }
 
 #[tokio::test]
+async fn a_master_that_is_one_no_more_is_left_also_by_who_only_reads() {
+    let group = Group::start().await;
+    let house = House::at(&group.url).await;
+    let before = house.redis.run_id().await.unwrap();
+    let sentinel = House::at(&format!("redis://127.0.0.1:{}", group.ports[1])).await;
+    let began = Instant::now();
+    loop {
+        // Refused while Sentinel has just decided something else.
+        let mut asked = redis::cmd("SENTINEL");
+        let _: Result<String, _> =
+            asked.arg("FAILOVER").arg("main").query_async(&mut sentinel.redis.clone()).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if house.redis.run_id().await.is_ok_and(|now| now != before) {
+            return;
+        }
+        assert!(began.elapsed() < PROMOTION, "it stays with who was master");
+    }
+}
+
+#[tokio::test]
 async fn a_sentinel_that_answers_nobody_is_passed_by() {
     let group = Group::start().await;
     let [master, frozen] = &group.ports;

@@ -151,12 +151,30 @@ impl Redis {
         }
     }
 
+    /// Whoever was master lets its callers stay, and shows them what it had until it has what the new one has. Only who writes
+    /// is told so, and a house at rest writes nothing.
+    async fn is_still_master(&self, sentinel: &Sentinel) -> Result<(), RedisError> {
+        let role: Value = self.read(&redis::cmd("ROLE")).await?;
+        let Value::Array(words) = &role else { return Ok(()) };
+        match words.first().map(redis::from_redis_value_ref::<String>) {
+            Some(Ok(role)) if role != "master" => {
+                sentinel.leave();
+                let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+                Err(RedisError::from((kind, "whoever was master is one no more")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The identities of the processes that answer, sorted; another set means that a node restarted or that
     /// a replica took over, and that writes may be lost.
     ///
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn run_id(&self) -> Result<Vec<String>, RedisError> {
+        if let Plan::Sentinel(sentinel) = &*self.plan {
+            self.is_still_master(sentinel).await?;
+        }
         let mut info = redis::cmd("INFO");
         info.arg("server");
         let pages = match self.read(&info).await {

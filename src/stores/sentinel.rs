@@ -178,6 +178,11 @@ impl Sentinel {
         }
     }
 
+    /// The next command asks who is master.
+    pub(super) fn leave(&self) {
+        self.current().connection = None;
+    }
+
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
