@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
@@ -85,9 +84,10 @@ impl<T: Clone + Send + Sync + 'static> Errand<T> {
         late_because: &'static str,
         errand: impl Future<Output = Result<T, RedisError>> + Send + 'static,
     ) -> Done<T> {
-        let over = Over(self.clone());
+        let this = self.clone();
         let task = tokio::spawn(async move {
-            let _over = over;
+            // Not before it runs: a runtime that is ending drops it at once, under the lock that its end would take.
+            let _over = Over(this);
             tokio::time::timeout(PATIENCE, errand).await.unwrap_or_else(|_| Err(late(late_because)))
         });
         let result = async move { task.await.unwrap_or_else(|_| Err(late("the node is ending"))) };
