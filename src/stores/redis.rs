@@ -151,21 +151,6 @@ impl Redis {
         }
     }
 
-    /// Whoever was master lets its callers stay, and shows them what it had until it has what the new one has. Only who writes
-    /// is told so, and a house at rest writes nothing.
-    async fn is_still_master(&self, sentinel: &Sentinel) -> Result<(), RedisError> {
-        let role: Value = self.read(&redis::cmd("ROLE")).await?;
-        let Value::Array(words) = &role else { return Ok(()) };
-        match words.first().map(redis::from_redis_value_ref::<String>) {
-            Some(Ok(role)) if role != "master" => {
-                sentinel.leave();
-                let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
-                Err(RedisError::from((kind, "whoever was master is one no more")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The identities of the processes that answer, sorted; another set means that a node restarted or that
     /// a replica took over, and that writes may be lost.
     ///
@@ -173,7 +158,7 @@ impl Redis {
     /// When Redis cannot be reached.
     pub async fn run_id(&self) -> Result<Vec<String>, RedisError> {
         if let Plan::Sentinel(sentinel) = &*self.plan {
-            self.is_still_master(sentinel).await?;
+            sentinel.leave_whoever_was().await;
         }
         let mut info = redis::cmd("INFO");
         info.arg("server");

@@ -27,6 +27,7 @@ pub struct Sentinel {
     group: Arc<tokio::sync::Mutex<SentinelClient>>,
     looking: Errand<Client>,
     opening: Errand<(u64, MultiplexedConnection)>,
+    checking: Errand<()>,
     current: Arc<Mutex<Current>>,
     db: i64,
 }
@@ -36,6 +37,8 @@ pub struct Sentinel {
 struct Current {
     number: u64,
     connection: Option<MultiplexedConnection>,
+    /// Whom it was opened to.
+    master: Option<ConnectionAddr>,
 }
 
 /// What is done once for all who need it meanwhile, with an end of its own.
@@ -129,7 +132,14 @@ impl Sentinel {
             builder = builder.set_client_to_redis_password(password);
         }
         let group = Arc::new(tokio::sync::Mutex::new(builder.build()?));
-        Ok(Self { group, looking: Errand::new(), opening: Errand::new(), current: Arc::default(), db })
+        Ok(Self {
+            group,
+            looking: Errand::new(),
+            opening: Errand::new(),
+            checking: Errand::new(),
+            current: Arc::default(),
+            db,
+        })
     }
 
     /// Asks the group who is master now.
@@ -154,6 +164,7 @@ impl Sentinel {
             let mut current = this.current();
             current.number += 1;
             current.connection = Some(opened.clone());
+            current.master = Some(master.get_connection_info().addr().clone());
             Ok((current.number, opened))
         };
         self.opening.result("no master was found in time", opened).await
@@ -178,9 +189,22 @@ impl Sentinel {
         }
     }
 
-    /// The next command asks who is master.
-    pub(super) fn leave(&self) {
-        self.current().connection = None;
+    /// Leaves whoever was master if the group names another by now. It lets its callers stay, and until the group reaches it, it
+    /// takes itself for the master too: what is read there is old, and what is written there will be lost.
+    pub(super) async fn leave_whoever_was(&self) {
+        let this = self.clone();
+        let checked = async move {
+            let number = this.current().number;
+            let named = this.group.lock().await.async_get_client().await?;
+            let mut current = this.current();
+            if current.number == number && current.master.as_ref() != Some(named.get_connection_info().addr())
+            {
+                current.connection = None;
+            }
+            Ok(())
+        };
+        // Whoever cannot be asked names nobody else.
+        let _ = self.checking.result("no Sentinel answered in time", checked).await;
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {

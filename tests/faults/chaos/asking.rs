@@ -184,8 +184,10 @@ impl Storm {
                     }
                     if began.elapsed() > Duration::from_secs(15) {
                         wrong.push(format!(
-                            "{} shows {shown:?} of {}, Postgres says {claimed:?}",
-                            seat.node.name, event.id
+                            "{} shows {shown:?} of {}, Postgres says {claimed:?}\n{}",
+                            seat.node.name,
+                            event.id,
+                            self.memory.accounts_of(&event.id, KEY_SPACE).await
                         ));
                         break;
                     }

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use super::process::{Process, unprivileged};
 use super::proxy::Proxy;
+use super::redis_harm::in_database;
 use super::{Folder, Topology, ports};
 
 /// The longest that a shape may take to form, or to be whole again, on a busy machine.
@@ -234,6 +235,25 @@ impl Memory {
                 format!("redis+cluster://{}", hosts.join(","))
             }
         }
+    }
+
+    /// What every server takes itself for, how many come to it, and what it has of an event: for whoever wonders why.
+    pub async fn accounts_of(&self, event: &str, database: u32) -> String {
+        let database = if self.topology == Topology::Cluster { 0 } else { database };
+        let (meta, feed) = (format!("meta:{{{event}}}"), format!("feed:{{{event}}}"));
+        let mut accounts = Vec::new();
+        for instance in &self.instances {
+            let role = instance.info("replication", "role").await;
+            let guests = instance.info("clients", "connected_clients").await;
+            let meta = in_database(instance, database, &["HGETALL", &meta]).await;
+            let last = in_database(instance, database, &["XREVRANGE", &feed, "+", "-", "COUNT", "3"]).await;
+            accounts.push(format!(
+                "{} at {} is {role:?} of {guests:?} and has {meta:?}, told {last:?}",
+                instance.name,
+                instance.wire.port()
+            ));
+        }
+        accounts.join("\n")
     }
 
     /// Another wire to a Redis that is alone.

@@ -161,7 +161,7 @@ async fn keys(instance: &Instance, like: &str) -> Vec<(u32, String)> {
     found
 }
 
-async fn in_database(instance: &Instance, database: u32, words: &[&str]) -> Option<Value> {
+pub(super) async fn in_database(instance: &Instance, database: u32, words: &[&str]) -> Option<Value> {
     let mut connection = instance.connect().await?;
     if database > 0 {
         redis::cmd("SELECT").arg(database).query_async::<()>(&mut connection).await.ok()?;
