@@ -99,6 +99,14 @@ fn harms_to_orders(paid: &str, unpaid: &str) -> Vec<Harm> {
                    from payments where order_id = '{paid}'"
             ),
         ),
+        (
+            "captured_money_has_a_home",
+            format!(
+                "insert into payments (event_id, order_id, attempt, payment_intent, amount, currency, state, captured)
+                 select event_id, order_id, 2, 'pi_twice', amount, currency, 'succeeded', captured
+                   from payments where order_id = '{paid}'"
+            ),
+        ),
         ("no_open_door_on_a_closed_order", format!("update orders set state = 'expired' where id = '{unpaid}'")),
         ("moves_are_logged", format!("delete from order_log where order_id = '{paid}' and step = 2")),
         (

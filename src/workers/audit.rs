@@ -111,7 +111,8 @@ const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "captured_money_has_a_home",
         promise: "a captured payment ends in one of these: a confirmed order, given back whole, or parked with an alarm",
-        // A part that goes back leaves its order as it is; when all of it has, nothing is paid for any more.
+        // A part that goes back leaves its order as it is; when all of it has, nothing is paid for any more. What was paid twice
+        // has to go back once, whatever comes of that.
         question: "select (select count(*) from payments p
              join orders o on o.event_id = p.event_id and o.id = p.order_id
             where p.captured > 0 and o.state <> 'confirmed'
@@ -122,7 +123,13 @@ const INVARIANTS: &[Invariant] = &[
               and (select sum(p.captured) from payments p where p.event_id = o.event_id and p.order_id = o.id)
                <= (select sum(r.amount) from refunds r
                      join payments p on p.payment_intent = r.payment_intent
-                    where p.event_id = o.event_id and p.order_id = o.id and r.state = 'succeeded'))",
+                    where p.event_id = o.event_id and p.order_id = o.id and r.state = 'succeeded'))
+          + (select count(*) from orders o
+            where o.state = 'confirmed'
+              and (select sum(p.captured) from payments p where p.event_id = o.event_id and p.order_id = o.id)
+                  - (select coalesce(sum(r.amount), 0) from refunds r
+                       join payments p on p.payment_intent = r.payment_intent
+                      where p.event_id = o.event_id and p.order_id = o.id) > o.amount)",
     },
     Invariant {
         name: "refunds_within_capture",
