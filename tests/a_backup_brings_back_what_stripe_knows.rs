@@ -5,7 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use holdfast::ids::EventId;
+use holdfast::local::SERVICE_ROLE;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::support::backups::{Archive, Dump, now_in};
 use crate::support::journeys::{GOOD_CARD, id};
@@ -193,20 +196,36 @@ async fn a_point_in_time_recovery_loses_no_money_and_shows_no_lost_past() {
 async fn a_restored_dump_is_recovered_by_one_command_that_says_what_is_left() {
     let mut holdfast = Holdfast::with_its_own_stack_and(|config| config.reconcile_seconds = 1).await;
     let evening = Evening::begins(&holdfast).await;
-    let dump = Dump::of(&holdfast);
+    let (dump, since) = (Dump::of(&holdfast), OffsetDateTime::now_utc());
     tokio::time::timeout(Duration::from_mins(1), evening.goes_on(&holdfast)).await.expect("in time");
     let lost = epoch(&holdfast, evening.event).await;
     holdfast.webhooks_are_lost().await;
 
-    let mut recover = command(&holdfast, &["recover"]);
-    // It sets what no node may: the number that the next event gets.
-    recover.env("DATABASE_URL", holdfast.owner_url());
+    let since = since.format(&Rfc3339).expect("a moment");
+    // These do what no node may: they give rights, and set the number that the next event gets.
+    let [mut migrate, mut recover, mut again] =
+        [&["migrate", "--grant-to", SERVICE_ROLE][..], &["recover", "--since", &since], &["recover"]].map(
+            |words| {
+                let mut command = command(&holdfast, words);
+                command.env("DATABASE_URL", holdfast.owner_url());
+                command
+            },
+        );
     let recovered = std::cell::OnceCell::new();
     holdfast
         .while_it_is_down(async |stack| {
             dump.is_restored(stack).await;
-            let mut recover = recover;
-            let done = tokio::task::spawn_blocking(move || recover.output().expect("it runs")).await;
+            let done = tokio::task::spawn_blocking(move || {
+                assert!(migrate.status().expect("it runs").success(), "nodes may do their work");
+                let done = recover.output().expect("it runs");
+                let again = again.output().expect("it runs");
+                assert!(
+                    !again.status.success(),
+                    "what is left to a person stays so however often it is asked"
+                );
+                done
+            })
+            .await;
             recovered.set(done.expect("no panic")).expect("once");
         })
         .await;
