@@ -23,8 +23,8 @@ pub async fn measure() -> anyhow::Result<Part> {
          in a Postgres that waits for its disk at each commit, and shown: the time is from the first payment to the moment the last \
          of a thousand seats was seen sold on a screen. The sandbox works on the same two cores. Beside it `pgbench -M prepared -c \
          50` sends a thousand times the statements of one confirmed payment \
-         ([confirm.sql](../benches/performance/confirm.sql), which a test compares with what a node says) to the same server, and does \
-         nothing else: no webhook, no signature, no question to Stripe, no Redis, no screen, no letter.",
+         ([confirm.sql](../benches/performance/confirm.sql), which a test compares with what a node says) to the same server, each client \
+         by itself, where a node leases and closes sixteen webhooks at a time; and does nothing else: no webhook, no signature, no question to Stripe, no Redis, no screen, no letter.",
     );
     // Only so that a thousand orders are there in seconds: what is measured opens no payment.
     let house = House::with(&[("STRIPE_CREATES_PER_SECOND", "1000".to_owned())]).await?;

@@ -110,9 +110,9 @@ pub fn write_page(parts: &[&str]) -> anyhow::Result<()> {
     for name in parts {
         let Ok(text) = std::fs::read_to_string(folder().join(format!("{name}.json"))) else { continue };
         let part: Part = serde_json::from_str(&text).with_context(|| format!("what {name} found"))?;
-        write!(page, "\n## {}\n\n{}\n", part.title, part.how)?;
+        write!(page, "\n## {}\n\n{} Measured {}.\n", part.title, part.how.trim_end(), part.measured)?;
         if !part.rows.is_empty() {
-            writeln!(page, "\n| what | wanted | found, {} | |\n| --- | --- | --- | --- |", part.measured)?;
+            writeln!(page, "\n| what | wanted | found | |\n| --- | --- | --- | --- |")?;
             for row in &part.rows {
                 let verdict = if row.reached { "reached" } else { "**not reached**" };
                 writeln!(page, "| {} | {} | {} | {verdict} |", row.what, row.wanted, row.found)?;

@@ -17,7 +17,7 @@ pub async fn measure() -> anyhow::Result<Part> {
     let mut part = Part::new(
         "How much there can be",
         "Events of three sizes are put on sale at a fresh house, and each is looked at, so that the node keeps its chart, its \
-         drawing in two codings and its picture; what the node and Redis have in memory is read before and after. Then houses take \
+         drawing in two codings and its picture; what the node and Redis have in memory is read before and after, once. Then houses take \
          turns, five each, freshly opened: one with one event of 1,000 seats, and one with five hundred, all looked at and read in \
          turn as fast as there are answers; and after it one with five hundred that are all sold from in turn, by `holdfast bench \
          hold --events 500 --rate 1000`. The medians of the five turns are given.",

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 
 use super::progress::Progress;
 
-/// A minute in microseconds: longer than anybody waits.
-const LONGEST: u64 = 60_000_000;
+/// Two hours in microseconds: as long as an on-sale may be watched.
+const LONGEST: u64 = 7_200_000_000;
 /// A timer wakes whoever waits for their moment this much later at most, on a machine that has time for them. That is forgiven;
 /// whatever is more is the crowd that has no core, which may well be the house's doing, and counts.
 const FORGIVEN: Duration = Duration::from_millis(2);
@@ -52,10 +52,17 @@ pub struct Load {
     pub connections: usize,
 }
 
+/// What is to be asked next: its number, and from when its time counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    pub number: u64,
+    pub since: Instant,
+}
+
 /// Somebody who asks over a connection of their own.
 pub trait Caller: Send + 'static {
-    /// Asks what is due as number so and so, and says how it ended. Parts that are worth a look of their own go into the tally.
-    fn call(&mut self, number: u64, tally: &mut Tally) -> impl Future<Output = String> + Send;
+    /// Asks what is due, and says how it ended. Parts that are worth a look of their own go into the tally.
+    fn call(&mut self, due: Due, tally: &mut Tally) -> impl Future<Output = String> + Send;
 }
 
 /// How often what came out, and how long it took, in microseconds.
@@ -82,7 +89,7 @@ impl Default for Tally {
     }
 }
 
-/// Three digits, up to a minute.
+/// Three digits, up to the longest.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).unwrap_or_else(|_| unreachable!("these bounds are in order"))
 }
@@ -204,8 +211,9 @@ impl Load {
         let progress = schedule.progress();
         let mut sum = Tally::default();
         while let Some(done) = people.join_next().await {
-            if let Ok(tally) = done {
-                sum.add(&tally);
+            match done {
+                Ok(tally) => sum.add(&tally),
+                Err(error) => sum.count(format!("nobody knows, the caller gave up: {error}")),
             }
         }
         drop(progress);
@@ -224,7 +232,7 @@ async fn asks<C: Caller>(mut caller: C, schedule: Arc<Schedule>) -> Tally {
         } else {
             due
         };
-        let outcome = caller.call(number, &mut tally).await;
+        let outcome = caller.call(Due { number, since }, &mut tally).await;
         tally.note(outcome, schedule.begins.elapsed(), since.elapsed());
         schedule.answered.fetch_add(1, Ordering::Relaxed);
     }
@@ -246,8 +254,8 @@ mod tests {
     struct Stumbles;
 
     impl Caller for Stumbles {
-        async fn call(&mut self, number: u64, _: &mut Tally) -> String {
-            if number == 10 {
+        async fn call(&mut self, due: Due, _: &mut Tally) -> String {
+            if due.number == 10 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             "done".to_owned()

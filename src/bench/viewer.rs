@@ -28,13 +28,18 @@ impl Asked {
     }
 
     /// Never nothing, which stands for a seat that nobody has asked for.
-    fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
+    fn at(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.begun);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Somebody asks for it; who asks again does not make the first one's news younger.
-    pub fn for_seat(&self, seat: usize) {
-        let _ = self.at[seat].compare_exchange(0, self.now(), Ordering::Relaxed, Ordering::Relaxed);
+    fn now(&self) -> u64 {
+        self.at(Instant::now())
+    }
+
+    /// It was to be asked for from then on; who asks again does not make the first one's news younger.
+    pub fn for_seat(&self, seat: usize, since: Instant) {
+        let _ = self.at[seat].compare_exchange(0, self.at(since), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub fn granted(&self, seat: usize) {
@@ -121,10 +126,10 @@ mod tests {
     fn a_viewer_was_told_what_is_held_by_changes_and_by_pictures_and_what_is_missing_shows() {
         let (asked, mut tally) = (Asked::of(200), Tally::default());
         for seat in [0, 1, 2] {
-            asked.for_seat(seat);
+            asked.for_seat(seat, Instant::now());
             asked.granted(seat);
         }
-        asked.for_seat(3);
+        asked.for_seat(3, Instant::now());
         let mut known = Known::nothing(&asked);
         let change = message("change", r#"{"changes":[{"id":"s0-0-1","state":"held"}]}"#);
         for heard in [&change, &change, &message("here", "{}")] {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use hyper::Method;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -19,6 +19,16 @@ const TO_PREPARE: Duration = Duration::from_mins(1);
 /// Of a narrow connection: the least that systems keep unread, and the least segment that all of them send.
 const NARROW_BYTES: u32 = 4096;
 const NARROW_SEGMENT: u32 = 536;
+
+/// What says that a body is JSON.
+pub fn json() -> (HeaderName, HeaderValue) {
+    (CONTENT_TYPE, HeaderValue::from_static("application/json"))
+}
+
+/// What every browser sends along, whether or not the answer is worth packing.
+pub fn as_browsers_do() -> (HeaderName, HeaderValue) {
+    (ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"))
+}
 
 /// Where a house is: `http://127.0.0.1:8080`.
 #[derive(Debug, Clone)]
@@ -94,8 +104,7 @@ impl Wire {
 
     /// The same with JSON that is written already.
     pub async fn post_text(&mut self, path: &str, body: String) -> anyhow::Result<Answer> {
-        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.ask(Method::POST, path, &[json], Bytes::from(body)).await
+        self.ask(Method::POST, path, &[json()], Bytes::from(body)).await
     }
 
     /// The same, again and again while the house says that it has too much to do: for what is not measured.

@@ -1,13 +1,14 @@
 //! The best seats side by side.
 
 use clap::Args;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::hold::outcome;
 use crate::bench::house::House;
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::report::Figures;
-use crate::bench::wire::Wire;
+use crate::bench::wire::{self, Wire, as_browsers_do};
 
 #[derive(Debug, Clone, Args)]
 pub struct Best {
@@ -23,8 +24,9 @@ struct Asks {
 }
 
 impl Caller for Asks {
-    async fn call(&mut self, _: u64, _: &mut Tally) -> String {
-        outcome(self.wire.post(&self.path, &self.wish).await)
+    async fn call(&mut self, _: Due, _: &mut Tally) -> String {
+        let wish = self.wish.to_string().into();
+        outcome(self.wire.ask(Method::POST, &self.path, &[wire::json(), as_browsers_do()], wish).await)
     }
 }
 

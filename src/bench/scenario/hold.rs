@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use hyper::Method;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::bench::house::{House, Sale};
 use crate::bench::line::Answer;
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::report::Figures;
-use crate::bench::wire::{Wire, bearer};
+use crate::bench::wire::{Wire, as_browsers_do, bearer, json};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -43,7 +43,8 @@ struct Asks {
 }
 
 impl Caller for Asks {
-    async fn call(&mut self, asked: u64, _: &mut Tally) -> String {
+    async fn call(&mut self, due: Due, _: &mut Tally) -> String {
+        let asked = due.number;
         let events = self.sales.len() as u64;
         let sale = &self.sales[usize::try_from(asked % events).unwrap_or(0)];
         let number = asked / events;
@@ -55,7 +56,7 @@ impl Caller for Asks {
         let body = format!("{{\"seats\":[\"{}\"]}}", seats.join("\",\""));
         let customers = self.customers.len() as u64;
         self.wire.speaks_for(&self.customers[usize::try_from(asked % customers).unwrap_or(0)]);
-        let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let mut headers = vec![json(), as_browsers_do()];
         if self.hold.keys {
             headers.extend(a_key().map(|key| (KEY, key)));
         }

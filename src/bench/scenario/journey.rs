@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bench::house::{House, Sale, text};
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::report::Figures;
 use crate::bench::stream::Stream;
 use crate::bench::wire::{Origin, Wire};
@@ -147,8 +147,8 @@ pub async fn pays(till: &mut Option<Wire>, order: &Value) -> anyhow::Result<()> 
 }
 
 impl Caller for Visits {
-    async fn call(&mut self, number: u64, tally: &mut Tally) -> String {
-        self.visit(number, tally).await.unwrap_or_else(|error| format!("broken off: {error}"))
+    async fn call(&mut self, due: Due, tally: &mut Tally) -> String {
+        self.visit(due.number, tally).await.unwrap_or_else(|error| format!("broken off: {error}"))
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a page reads to draw the map: the chart, what is taken, and whether anything has changed since.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use clap::Args;
 use hyper::Method;
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::hold::outcome;
 use crate::bench::house::House;
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::report::Figures;
 use crate::bench::wire::Wire;
 
@@ -29,18 +27,17 @@ struct Reads {
 }
 
 impl Caller for Reads {
-    async fn call(&mut self, number: u64, tally: &mut Tally) -> String {
+    async fn call(&mut self, due: Due, tally: &mut Tally) -> String {
         let packed = (ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let planes = (ACCEPT, HeaderValue::from_static("application/octet-stream"));
-        let (name, path, headers) = match number % 4 {
+        let (name, path, headers) = match due.number % 4 {
             0 => ("the chart", &self.chart, vec![packed]),
             1 => ("what is taken, as planes", &self.taken, vec![planes]),
             2 => ("what is taken, as JSON", &self.taken, vec![packed]),
             _ => ("the chart again, unchanged", &self.chart, vec![(IF_NONE_MATCH, self.known.clone())]),
         };
-        let begun = Instant::now();
         let answer = self.wire.ask(Method::GET, path, &headers, Bytes::new()).await;
-        tally.part(name, begun.elapsed());
+        tally.part(name, due.since.elapsed());
         outcome(answer)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::hold::outcome;
 use crate::bench::house::{House, Sale};
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::report::Figures;
 use crate::bench::wire::Wire;
 
@@ -34,8 +34,8 @@ impl Asks {
 }
 
 impl Caller for Asks {
-    async fn call(&mut self, number: u64, _: &mut Tally) -> String {
-        self.orders(number).await.unwrap_or_else(|error| format!("broken off: {error}"))
+    async fn call(&mut self, due: Due, _: &mut Tally) -> String {
+        self.orders(due.number).await.unwrap_or_else(|error| format!("broken off: {error}"))
     }
 }
 

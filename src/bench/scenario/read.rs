@@ -9,7 +9,7 @@ use hyper::Method;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName, HeaderValue};
 
 use super::hold::outcome;
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::report::Figures;
 use crate::bench::wire::{Origin, Wire};
 
@@ -31,8 +31,8 @@ struct Reads {
 }
 
 impl Caller for Reads {
-    async fn call(&mut self, number: u64, _: &mut Tally) -> String {
-        let path = &self.paths[usize::try_from(number % self.paths.len() as u64).unwrap_or(0)];
+    async fn call(&mut self, due: Due, _: &mut Tally) -> String {
+        let path = &self.paths[usize::try_from(due.number % self.paths.len() as u64).unwrap_or(0)];
         outcome(self.wire.ask(Method::GET, path, &self.headers, Bytes::new()).await)
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hold::outcome;
 use crate::bench::house::{House, Sale};
-use crate::bench::load::{Caller, Load, Tally};
+use crate::bench::load::{Caller, Due, Load, Tally};
 use crate::bench::progress::Progress;
 use crate::bench::report::Figures;
 use crate::bench::stream::Stream;
@@ -46,9 +46,10 @@ struct Changes {
 }
 
 impl Caller for Changes {
-    async fn call(&mut self, number: u64, _: &mut Tally) -> String {
+    async fn call(&mut self, due: Due, _: &mut Tally) -> String {
+        let number = due.number;
         let seat = usize::try_from(number % u64::from(self.sale.seats)).unwrap_or(0);
-        self.asked.for_seat(seat);
+        self.asked.for_seat(seat, due.since);
         let answer = self.wire.post(&self.path, &json!({ "seats": [self.sale.seat(number)] })).await;
         if answer.as_ref().is_ok_and(|answer| answer.status == 201) {
             self.asked.granted(seat);
