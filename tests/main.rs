@@ -4,6 +4,7 @@ mod a_backup_brings_back_what_stripe_knows;
 mod a_crash_loses_nothing;
 mod a_crowd_is_served;
 mod a_flood_of_sign_ins_drowns_nobody_else;
+mod a_hold_asks_redis_once;
 mod a_house_is_measured;
 mod a_move_that_was_not_answered_is_repeated;
 mod a_node_may_only_do_its_work;

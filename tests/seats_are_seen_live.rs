@@ -10,7 +10,7 @@ use holdfast::seats::{
     Asker, Change, Counts, Follower, Pictures, SeatState, SeatsError, Start, Timing, View,
 };
 
-use crate::seats_support::{House, ask, open_rules, order, own, plan, single};
+use crate::seats_support::{House, ask, open_rules, order, own, plan, single, up};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,6 +72,29 @@ async fn readers_of_another_node_and_of_a_cluster_follow() {
         assert_eq!(seats(&*next(&mut follower).await), [(seat, SeatState::Held)]);
     }
     assert_eq!(pictures.view(event).await.unwrap().counts.held, 5);
+}
+
+#[tokio::test]
+async fn a_rush_is_read_in_batches() {
+    let servers = own();
+    up(&servers.url).await;
+    let house = House::at(&servers.url).await;
+    let event = house.event(&[300], &open_rules()).await;
+    let pictures = Pictures::new(house.engine.clone());
+    assert_eq!(pictures.view(event).await.unwrap().counts.free, 300);
+    let reads = async || {
+        let page: String = house.ask(redis::cmd("INFO").arg("commandstats")).await;
+        let calls = page.split_once("cmdstat_xread:calls=").and_then(|(_, rest)| rest.split_once(','));
+        calls.map_or(0, |(calls, _)| calls.parse::<u128>().unwrap())
+    };
+
+    let (before, began) = (reads().await, Instant::now());
+    for seat in 0..300 {
+        house.engine.hold(&ask(event, AccountId::new(), &[seat])).await.unwrap();
+    }
+    assert_eq!(pictures.view(event).await.unwrap().counts.held, 300);
+    let (read, took) = (reads().await - before, began.elapsed());
+    assert!(read <= took.as_millis() / 5 + 3, "{read} reads in {took:?}");
 }
 
 #[tokio::test]
@@ -249,7 +272,7 @@ async fn an_event_without_a_picture_says_so_until_it_has_one() {
 async fn a_redis_that_goes_away_is_told_quickly_and_its_return_is_a_snapshot() {
     let mut server = own();
     let house = House::at(&server.url).await;
-    crate::seats_support::up(&server.url).await;
+    up(&server.url).await;
     let event = house.event(&[4], &open_rules()).await;
     let pictures = Pictures::new(house.engine.clone());
     house.engine.hold(&ask(event, AccountId::new(), &[0])).await.unwrap();

@@ -56,6 +56,7 @@ use axum::response::Response;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::state::AppState;
@@ -104,7 +105,7 @@ pub fn router(app: App) -> Router {
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn_with_state(app.clone(), layers::around))
-                .layer(CompressionLayer::new())
+                .layer(CompressionLayer::new().compress_when(worth_packing()))
                 .layer(CatchPanicLayer::custom(layers::panicked))
                 .layer(from_fn_with_state(app.clone(), way::lead))
                 .layer(CatchPanicLayer::custom(layers::panicked)),
@@ -122,6 +123,11 @@ pub fn router(app: App) -> Router {
         Some(layer) => service.layer(layer),
         None => service,
     }
+}
+
+/// What goes into a packet or two is there no sooner for being packed, and a hold or its refusal would cost the node twice as much.
+fn worth_packing() -> impl Predicate {
+    DefaultPredicate::new().and(SizeAbove::new(2048))
 }
 
 #[cfg(test)]

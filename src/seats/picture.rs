@@ -85,7 +85,10 @@ impl Pictures {
             let patience = match watched.look() {
                 Found::View(view) => match written {
                     // Late is better than never: a busy node may be behind its own feed.
-                    Some(written) if view.version.feed < written && asked.elapsed() < CATCH_UP => CATCH_UP,
+                    Some(written) if view.version.feed < written && asked.elapsed() < CATCH_UP => {
+                        watched.hurry.notify_one();
+                        CATCH_UP
+                    }
                     _ => return Ok(view),
                 },
                 // The event was loaded since: its watcher will see that within a moment.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{RedisError, Value};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::feed::{Entry, FeedId, Version, entries};
 use super::keys::Keys;
@@ -21,6 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const COMPARE_EVERY: Duration = Duration::from_secs(2);
 /// Entries of one read.
 const READ: usize = 1000;
+/// Between two reads while much changes, unless somebody waits for what they did themselves. A read costs the node, and Redis, more
+/// than what it brings does: in a rush each of many nodes would otherwise do that work for every hold of all others.
+const GATHER: Duration = Duration::from_millis(5);
 /// Changes that a reconnecting follower can be told without a snapshot, and that a slow one may fall behind.
 const RECENT: usize = 2048;
 
@@ -103,6 +106,8 @@ pub(super) struct Watched {
     picture: Mutex<Picture>,
     /// Moves with every change, for readers who wait for one.
     pub moved: watch::Sender<()>,
+    /// Somebody waits for the next change.
+    pub hurry: Notify,
     told: broadcast::Sender<Arc<Change>>,
 }
 
@@ -161,6 +166,7 @@ impl Watched {
             event,
             picture: Mutex::new(Picture { shown: Shown::Starting, last_read: Instant::now() }),
             moved: watch::Sender::new(()),
+            hurry: Notify::new(),
             told: broadcast::Sender::new(RECENT),
         }
     }
@@ -300,9 +306,14 @@ impl Watched {
                     Err(error) => return Stop::Fault(Fault::Redis(error)),
                 }
             }
-            if !batch.is_empty() && self.apply(batch) {
+            if batch.is_empty() {
+                continue;
+            }
+            if self.apply(batch) {
                 return Stop::Restart;
             }
+            // Whether it was quiet or somebody is in a hurry, the next read brings all there is by then.
+            let _ = tokio::time::timeout(GATHER, self.hurry.notified()).await;
         }
         Stop::Restart
     }

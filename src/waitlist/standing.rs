@@ -11,7 +11,7 @@ use super::{Waitlist, WaitlistError};
 use crate::ids::EventId;
 use crate::stores::postgres::within;
 
-/// How long what another node changed may go unseen.
+/// How old what is remembered may be before somebody looks anew; all who ask meanwhile are told what was, so that a crowd looks once.
 const FRESH: Duration = Duration::from_millis(500);
 /// Events that are remembered; beyond it the memory starts anew.
 const MOST: usize = 10_000;
@@ -36,8 +36,16 @@ impl Standings {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing for whoever is to look.
     fn get(&self, event: EventId) -> Option<Standing> {
-        self.known().get(&event).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, standing)| *standing)
+        let mut known = self.known();
+        let (at, standing) = known.get_mut(&event)?;
+        if at.elapsed() < FRESH {
+            return Some(*standing);
+        }
+        // If that comes to nothing, the next one looks who comes this much later.
+        *at = Instant::now();
+        None
     }
 
     fn put(&self, event: EventId, standing: Standing) {
@@ -54,7 +62,7 @@ impl Standings {
 }
 
 impl Waitlist {
-    /// How an event's list stands; what this node did is in it at once, what others did within half a second.
+    /// How an event's list stands; what this node did is in it at once, what others did within a second.
     ///
     /// # Errors
     /// When Postgres cannot answer and nothing is remembered.

@@ -107,18 +107,29 @@ async fn mend(app: &App, event: &OnSale, marker: Marker, changed: bool) -> Resul
     Ok(())
 }
 
-/// Compares every event's picture with its claims, once a period.
+/// Compares every event's picture with its claims, once a period: one after another over the whole of it, so that nobody who
+/// asks for a seat meanwhile stands in line behind all of them.
 pub async fn reconcile(app: App, stop: CancellationToken) {
     let period = app.config.reconcile();
     while !stop.is_cancelled() {
-        wait(period, None, &stop).await;
         let begun = Instant::now();
         if let Err(error) = bear_witness(&app).await {
             tracing::debug!(%error, "the witness is asked again next time");
         }
-        let Ok(events) = app.desk.events_on_sale().await else { continue };
+        let Ok(events) = app.desk.events_on_sale().await else {
+            wait(period, None, &stop).await;
+            continue;
+        };
+        let apart = period / u32::try_from(events.len().max(1)).unwrap_or(u32::MAX);
+        if events.is_empty() {
+            wait(period, None, &stop).await;
+        }
         let mut all = true;
         for event in events.iter() {
+            wait(apart, None, &stop).await;
+            if stop.is_cancelled() {
+                return;
+            }
             match app.desk.reconcile_picture(event.id).await {
                 Ok(0) => {}
                 Ok(seats) => tracing::warn!(event.id = %event.id, seats, "the picture had drifted"),
@@ -129,9 +140,6 @@ pub async fn reconcile(app: App, stop: CancellationToken) {
             }
             if let Err(error) = app.waitlist.give_back_unwritten(event).await {
                 tracing::debug!(%error, event.id = %event.id, "its offers are looked at next time");
-            }
-            if stop.is_cancelled() {
-                return;
             }
         }
         if all {
