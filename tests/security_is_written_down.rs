@@ -29,8 +29,8 @@ fn lines() -> Vec<Line> {
     lines.collect()
 }
 
-/// Whether a file has a test of this name: a function that is marked as one, right above or with its settings between.
-fn is_test(text: &str, name: &str) -> bool {
+/// Whether a text has a test of this name: a function that is marked as one, right above or with its settings between.
+pub fn is_test(text: &str, name: &str) -> bool {
     let all: Vec<&str> = text.lines().map(str::trim).collect();
     all.iter().enumerate().any(|(number, line)| {
         let is_it = ["fn ", "async fn "].iter().any(|kind| {

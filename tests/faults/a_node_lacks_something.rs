@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::stand::{Database, House, Memory, Node, Person, Topology, eventually};
+use crate::stand::{Database, House, Memory, Node, Person, Topology, eventually, nodes_url};
 
 /// Files that a node may have open where it may not have many.
 const FILES: usize = 64;
@@ -189,7 +189,7 @@ async fn a_store_that_moves_is_found_by_its_name() {
     let house = House::open("names", &database, &memory, 1, |settings| {
         settings
             .with("REDIS_URL", format!("redis://redis.test:{redis_port}/1"))
-            .with("DATABASE_URL", format!("postgres://postgres@postgres.test:{postgres_port}/names"))
+            .with("DATABASE_URL", nodes_url(format_args!("postgres.test:{postgres_port}"), "names"))
     })
     .await;
     let hosts = house.folder.path("hosts");

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use crate::stand::{Answer, Database, House, Memory, Node, Person, Topology, Weather, eventually};
+use crate::stand::{Answer, Database, House, Memory, Node, Person, Topology, Weather, eventually, nodes_url};
 
 fn id(thing: &Value) -> &str {
     thing["id"].as_str().expect("it has an id")
@@ -172,7 +172,7 @@ async fn a_commit_whose_answer_was_lost_is_found_again() {
     let (memory, database) = (Memory::start(Topology::Single).await, Database::start().await);
     let scissors = Scissors::before(database.primary_address()).await;
     // Statements that are not remembered are sent in full each time, within sight.
-    let url = format!("postgres://postgres@{}/commits?statement-cache-capacity=0", scissors.addr);
+    let url = nodes_url(scissors.addr, "commits?statement-cache-capacity=0");
     let house =
         House::open("commits", &database, &memory, 1, |settings| settings.with("DATABASE_URL", &url)).await;
     let mut node = house.node("only");
@@ -246,6 +246,63 @@ async fn a_master_that_died_with_holds_that_nobody_else_had_sells_nothing_twice(
     is_sold(&house, &ben, &event, "stalls-1-1").await;
     nothing_is_lost(&house, &database, &memory, 1).await;
     node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_missed_the_end_takes_over_and_all_money_finds_a_home() {
+    let (memory, mut database) =
+        (Memory::start(Topology::Single).await, Database::start_with_standby().await);
+    let house = House::open("behind", &database, &memory, 1, |settings| settings).await;
+    let (mut first, mut second) = (house.node("first"), house.node("second"));
+    first.start().await;
+    second.start().await;
+    house.is_served_by(&[&first, &second]).await;
+    let event = house.theatre(2).await;
+    let pg = house.pg(&database);
+    let (ada, ben, eve) = (house.customer(&pg).await, house.customer(&pg).await, house.customer(&pg).await);
+    let held = async |person: &Person, seat: &str| {
+        again(person, &holds(&event), &json!({ "seats": [seat] }), Uuid::now_v7()).await
+    };
+    let ordered = async |person: &Person, hold: Value| {
+        again(person, "/v1/orders", &json!({ "hold_id": hold["id"] }), Uuid::now_v7()).await
+    };
+    let hers = ordered(&ada, held(&ada, "stalls-1-1").await).await;
+
+    database.standby_misses_the_rest().await;
+    pays(&house, &ada, &hers).await;
+    let his = ordered(&ben, held(&ben, "stalls-1-2").await).await;
+    pays(&house, &ben, &his).await;
+    is_sold(&house, &ben, &event, "stalls-1-2").await;
+    database.fail_over().await;
+    let pg = house.pg(&database);
+    let known: Vec<(Uuid, String)> =
+        sqlx::query_as("select id, state from orders").fetch_all(&pg).await.unwrap();
+    let of_hers = known.iter().find(|(order, _)| order.to_string() == id(&hers));
+    assert!(known.len() == 1 && of_hers.is_some_and(|(_, state)| state != "confirmed"), "missed: {known:?}");
+
+    let path = format!("/v1/orders/{}", id(&hers));
+    eventually("an order that is known is confirmed by what Stripe knows", async || {
+        let now = ada.insists("GET", &path, None).await;
+        (now.body["status"] == "confirmed").then_some(())
+    })
+    .await;
+    let of_his = house.sandbox.controls().ledger().intents.into_iter().map(|intent| intent.id);
+    let of_his: Vec<_> = of_his.collect();
+    eventually("money of an order that nobody knows waits for a person", async || {
+        let parked: Vec<(String,)> =
+            sqlx::query_as("select payment_intent from parked_payments").fetch_all(&pg).await.unwrap();
+        (parked.len() == 1 && of_his.contains(&parked[0].0)).then_some(())
+    })
+    .await;
+    // The seats of which nobody knows anything any more are somebody else's, and nobody else's are.
+    let bought = ordered(&eve, held(&eve, "stalls-1-2").await).await;
+    pays(&house, &eve, &bought).await;
+    for seat in ["stalls-1-1", "stalls-1-2"] {
+        is_sold(&house, &eve, &event, seat).await;
+    }
+    nothing_is_lost(&house, &database, &memory, 1).await;
+    first.stop();
+    second.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]

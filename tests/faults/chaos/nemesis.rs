@@ -11,10 +11,34 @@ use super::storm::{Storm, Wire};
 use super::trouble::{Planned, Trouble};
 use crate::stand::{Topology, Weather};
 
+/// How trouble that was made is counted, and trouble that came to nothing.
+pub const TROUBLE: &str = "trouble";
+pub const IN_VAIN: &str = "trouble that came to nothing";
+
 /// What is to be undone, and when.
 struct Undo {
     at: Instant,
     what: Undoing,
+}
+
+/// What came of trouble that was planned.
+enum Came {
+    /// It lasts until this is done.
+    Lasting(Undoing),
+    /// It was made, and is over.
+    Over,
+    /// What it was to hit was down already, or did not obey.
+    ToNothing,
+}
+
+impl Came {
+    fn over_if(made: bool) -> Self {
+        if made { Self::Over } else { Self::ToNothing }
+    }
+
+    fn lasting_if(made: bool, until: Undoing) -> Self {
+        if made { Self::Lasting(until) } else { Self::ToNothing }
+    }
 }
 
 enum Undoing {
@@ -39,17 +63,20 @@ impl Storm {
             self.looks_after_nodes();
             let now = Instant::now();
             if let Some(planned) = next.next_if(|planned| began + planned.at <= now) {
-                self.tally.count("trouble", &planned.trouble.name());
                 self.done.push(planned.trouble);
                 let from = self.scene().history.now();
-                let undoing = self.does(planned.trouble, planned.dice.clone(), planned.lasts).await;
+                let came = self.does(planned.trouble, planned.dice.clone(), planned.lasts).await;
+                let kind = if matches!(came, Came::ToNothing) { IN_VAIN } else { TROUBLE };
+                self.tally.count(kind, &planned.trouble.name());
                 if planned.trouble.loses_holds(self.topology) {
                     self.lossy.push(from);
                 }
                 if planned.trouble.keeps_from_telling() {
                     self.untold.push(from);
                 }
-                undo.extend(undoing.map(|what| Undo { at: Instant::now() + planned.lasts, what }));
+                if let Came::Lasting(what) = came {
+                    undo.push(Undo { at: Instant::now() + planned.lasts, what });
+                }
                 continue;
             }
             let due: Vec<Undo> = undo.extract_if(.., |undo| undo.at <= now).collect();
@@ -60,24 +87,27 @@ impl Storm {
         }
     }
 
-    async fn does(&mut self, trouble: Trouble, mut dice: Dice, lasts: Duration) -> Option<Undoing> {
+    async fn does(&mut self, trouble: Trouble, mut dice: Dice, lasts: Duration) -> Came {
         let node = dice.below(self.nodes.len());
         match trouble {
+            Trouble::NodeDies | Trouble::NodeSleeps | Trouble::NodeRestarts
+                if !self.nodes[node].node.runs() =>
+            {
+                Came::ToNothing
+            }
             Trouble::NodeDies => {
                 self.nodes[node].node.kill();
-                Some(Undoing::StartNode(node))
+                Came::Lasting(Undoing::StartNode(node))
             }
             Trouble::NodeSleeps => {
                 self.nodes[node].node.freeze();
-                Some(Undoing::WakeNode(node))
+                Came::Lasting(Undoing::WakeNode(node))
             }
             Trouble::NodeRestarts => {
                 let sick = &mut self.nodes[node].node;
-                if sick.runs() {
-                    sick.thaw();
-                    tokio::task::block_in_place(|| sick.stop());
-                }
-                Some(Undoing::StartNode(node))
+                sick.thaw();
+                tokio::task::block_in_place(|| sick.stop());
+                Came::Lasting(Undoing::StartNode(node))
             }
             Trouble::NodeDiesAtStep => {
                 let stop = Stop {
@@ -89,7 +119,7 @@ impl Storm {
                 let armed = self.nodes[node].node.settings.clone().with(proof::STOP_AT, stop);
                 self.nodes[node].restart_with(armed);
                 self.nodes[node].may_end = true;
-                Some(Undoing::StartNode(node))
+                Came::Lasting(Undoing::StartNode(node))
             }
             Trouble::NodeClockIsWrong => {
                 let seconds = dice.one_of(&[-3600, -120, -15, 15, 120, 3600]);
@@ -98,7 +128,7 @@ impl Storm {
                 self.nodes[node].restart_with(super::storm::with_wrong_clock(settings, seconds));
                 // If it was to end at a step, it still is.
                 self.nodes[node].may_end = may_end;
-                Some(Undoing::StartNode(node))
+                Came::Lasting(Undoing::StartNode(node))
             }
             Trouble::WireToPostgres => self.spoil(node, Wire::Postgres, &mut dice),
             Trouble::WireToStripe => self.spoil(node, Wire::Stripe, &mut dice),
@@ -108,31 +138,27 @@ impl Storm {
                 }
                 let at = dice.below(self.memory.instances.len());
                 self.memory.instances[at].wire.weather(weather(&mut dice));
-                Some(Undoing::FairRedis(at))
+                Came::Lasting(Undoing::FairRedis(at))
             }
             Trouble::PostgresCrashes => {
                 self.database.crash_and_restart().await;
-                None
+                Came::Over
             }
-            Trouble::PostgresFailsOver => {
-                self.fail_over().await;
-                None
-            }
+            Trouble::PostgresFailsOver => Came::over_if(self.fail_over().await),
             Trouble::PostgresSleeps => {
                 self.database.freeze_primary();
-                Some(Undoing::WakePostgres)
+                Came::Lasting(Undoing::WakePostgres)
             }
-            Trouble::PostgresHangsUp => {
+            Trouble::PostgresHangsUp => Came::over_if(
                 self.tell_postgres(
                     "select pg_terminate_backend(pid) from pg_stat_activity
                       where backend_type = 'client backend' and pid <> pg_backend_pid()",
                 )
-                .await;
-                None
-            }
+                .await,
+            ),
             Trouble::PostgresIsLocked => {
                 self.lock_orders(lasts);
-                None
+                Came::Over
             }
             Trouble::StripeFails
             | Trouble::StripeIsSlow
@@ -144,11 +170,11 @@ impl Storm {
                 let before = self.house.sandbox.controls().faults();
                 let faults = Faults { seed: Some(dice.next()), ..stripe(trouble, before, &mut dice) };
                 self.house.sandbox.controls().set_faults(faults);
-                Some(Undoing::CalmStripe)
+                Came::Lasting(Undoing::CalmStripe)
             }
             Trouble::WebhooksFindNobody => {
                 self.house.front.weather(weather(&mut dice));
-                Some(Undoing::Front)
+                Came::Lasting(Undoing::Front)
             }
             _ => self.does_to_redis(trouble, dice, lasts).await,
         }
@@ -164,65 +190,83 @@ impl Storm {
         }
     }
 
-    fn spoil(&mut self, node: usize, wire: Wire, dice: &mut Dice) -> Option<Undoing> {
-        self.nodes[node].wire(wire)?.weather(weather(dice));
-        Some(Undoing::FairWire(node, wire))
+    fn spoil(&mut self, node: usize, wire: Wire, dice: &mut Dice) -> Came {
+        let Some(spoilt) = self.nodes[node].wire(wire) else { return Came::ToNothing };
+        spoilt.weather(weather(dice));
+        Came::Lasting(Undoing::FairWire(node, wire))
     }
 
-    async fn does_to_redis(&mut self, trouble: Trouble, mut dice: Dice, lasts: Duration) -> Option<Undoing> {
+    /// Which master is hit: of a Cluster's mostly one that has an event of this round.
+    async fn victim(&self, masters: &[usize], dice: &mut Dice) -> Option<usize> {
+        let mut busy = Vec::new();
+        if self.topology == Topology::Cluster && dice.percent(75) {
+            for &at in masters {
+                for event in &self.scene().events {
+                    if self.memory.keeps(at, &format!("meta:{{{}}}", event.id)).await {
+                        busy.push(at);
+                    }
+                }
+            }
+        }
+        let all = if busy.is_empty() { masters } else { &busy };
+        (!all.is_empty()).then(|| dice.one_of(all))
+    }
+
+    async fn does_to_redis(&mut self, trouble: Trouble, mut dice: Dice, lasts: Duration) -> Came {
         let masters = self.memory.masters().await;
-        let at = if masters.is_empty() { 0 } else { dice.one_of(&masters) };
+        let Some(at) = self.victim(&masters, &mut dice).await else { return Came::ToNothing };
         match trouble {
             Trouble::RedisDies => {
                 self.memory.instances[at].kill();
-                return Some(Undoing::StartRedis(at));
+                Came::Lasting(Undoing::StartRedis(at))
             }
             Trouble::RedisSleeps => {
                 self.memory.instances[at].freeze();
-                return Some(Undoing::WakeRedis(at));
+                Came::Lasting(Undoing::WakeRedis(at))
             }
             Trouble::RedisIsFlushed => {
+                let mut flushed = false;
                 for master in masters {
-                    self.memory.instances[master].ask::<String>(&["FLUSHALL"]).await;
+                    flushed |= self.memory.instances[master].obeys(&["FLUSHALL"]).await;
                 }
+                Came::over_if(flushed)
             }
             Trouble::RedisForgetsScripts => {
-                let began = Instant::now();
+                let (began, mut forgotten) = (Instant::now(), false);
                 while began.elapsed() < lasts.min(Duration::from_secs(2)) {
                     for &master in &masters {
-                        self.memory.instances[master].ask::<String>(&["SCRIPT", "FLUSH"]).await;
+                        forgotten |= self.memory.instances[master].obeys(&["SCRIPT", "FLUSH"]).await;
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
+                Came::over_if(forgotten)
             }
             Trouble::RedisPauses => {
                 let millis = lasts.as_millis().to_string();
                 let what = dice.one_of(&["WRITE", "ALL"]);
-                self.memory.instances[at].ask::<String>(&["CLIENT", "PAUSE", &millis, what]).await;
+                Came::over_if(self.memory.instances[at].obeys(&["CLIENT", "PAUSE", &millis, what]).await)
             }
             Trouble::RedisIsFull => {
-                self.memory.instances[at].ask::<String>(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
-                return Some(Undoing::RoomInRedis);
+                let full = self.memory.instances[at].obeys(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
+                Came::lasting_if(full, Undoing::RoomInRedis)
             }
             Trouble::RedisLosesKeys => {
                 let (third, marker) = (1 + dice.below(3), dice.percent(50));
-                self.memory.delete_some(third, marker).await;
+                Came::over_if(self.memory.delete_some(third, marker).await)
             }
-            Trouble::RedisClockJumps => self.memory.each_flag(&["PEXPIRE", "1"]).await,
-            Trouble::RedisHoldsStay => self.memory.each_flag(&["PERSIST"]).await,
-            Trouble::RedisFailsOver => self.memory.promote(at).await,
+            Trouble::RedisClockJumps => Came::over_if(self.memory.each_flag(&["PEXPIRE", "1"]).await),
+            Trouble::RedisHoldsStay => Came::over_if(self.memory.each_flag(&["PERSIST"]).await),
+            Trouble::RedisFailsOver => Came::over_if(self.memory.promote(at).await),
             Trouble::RedisLosesWrites => {
-                if self.memory.lose_writes(at, Duration::from_millis(800)).await {
-                    return Some(Undoing::StartRedis(at));
-                }
+                let lost = self.memory.lose_writes(at, Duration::from_millis(800)).await;
+                Came::lasting_if(lost, Undoing::StartRedis(at))
             }
             Trouble::SlotMoves => {
-                let event = &self.scene().events[0].id;
-                self.memory.move_slot(&format!("{{{event}}}"), &mut || dice.below(3)).await;
+                let key = format!("{{{}}}", self.scene().events[0].id);
+                Came::over_if(self.memory.move_slot(&key, &mut || dice.below(3)).await)
             }
             other => unreachable!("{other:?} is no trouble of Redis'"),
         }
-        None
     }
 
     async fn undoes(&mut self, what: Undoing) {
@@ -260,14 +304,14 @@ impl Storm {
         controls.release(ReleaseOrder::Shuffled);
     }
 
-    async fn tell_postgres(&self, words: &'static str) {
+    async fn tell_postgres(&self, words: &'static str) -> bool {
         let url = self.database.direct_url(&self.house.name);
         let told = async {
             let mut db = PgConnection::connect(&url).await?;
             sqlx::query(words).execute(&mut db).await
         };
         // A Postgres that sleeps is in trouble enough.
-        let _ = tokio::time::timeout(Duration::from_secs(2), told).await;
+        matches!(tokio::time::timeout(Duration::from_secs(2), told).await, Ok(Ok(_)))
     }
 
     fn lock_orders(&self, lasts: Duration) {

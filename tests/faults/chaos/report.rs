@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::nemesis::TROUBLE;
 use super::storm::{Storm, Wanted};
 use super::trouble::Trouble;
 
@@ -10,12 +11,12 @@ impl Storm {
     pub fn report(&self, wanted: &Wanted, last: u64, took: Duration) -> String {
         let never: Vec<_> = Trouble::all(self.topology)
             .into_iter()
-            .filter(|trouble| self.tally.of("trouble", &trouble.name()) == 0)
+            .filter(|trouble| self.tally.of(TROUBLE, &trouble.name()) == 0)
             .map(Trouble::name)
             .collect();
         format!(
             "storm on {} with seed {}: rounds {} to {last} in {:.0} s, {} deeds on seats and {} looks at them \
-             placed in an order, {} wrong\n{}  never tried: {}\n",
+             placed in an order, {} wrong\n{}  never made: {}\n",
             self.topology.name(),
             wanted.seed,
             wanted.round,

@@ -16,12 +16,13 @@ use super::customer::Customer;
 use super::dice::Dice;
 use super::history::History;
 use super::liveness::MOST_SEATS;
+use super::nemesis::TROUBLE;
 use super::organiser::Organiser;
 use super::register::At;
 use super::scene::{Event, Scene, text};
 use super::tally::Tally;
 use super::trouble::{Trouble, due, plan};
-use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather};
+use crate::stand::{Database, House, Memory, Node, NodeSettings, Proxy, Topology, Weather, nodes_url};
 
 /// What somebody asked for.
 #[derive(Debug, Clone)]
@@ -189,7 +190,7 @@ impl Storm {
             let mut settings = house
                 .settings
                 .clone()
-                .with("DATABASE_URL", format!("postgres://postgres@{}/{}", postgres.addr, house.name))
+                .with("DATABASE_URL", nodes_url(postgres.addr, &house.name))
                 .with("STRIPE_API_URL", format!("http://{}", stripe.addr));
             let mut redis = None;
             if topology == Topology::Single {
@@ -298,26 +299,28 @@ impl Storm {
         scene
     }
 
-    /// The standby takes over, every wire leads there, and another standby is made when all is calm.
-    pub async fn fail_over(&mut self) {
+    /// The standby takes over, every wire leads there, and another standby is made when all is calm. Where there is none, the
+    /// primary only crashes, and the answer is no.
+    pub async fn fail_over(&mut self) -> bool {
         self.database.thaw_primary();
         if !self.database.has_standby() {
             self.database.crash_and_restart().await;
-            return;
+            return false;
         }
         self.database.fail_over().await;
         let primary = vec![self.database.primary_address()];
         for seat in &self.nodes {
             seat.postgres.lead_to(primary.clone()).await;
         }
+        true
     }
 
     /// A long storm that has left out a kind of trouble, or what it was to measure, has shown less than it says.
     fn what_was_left_out(&self, wanted: &Wanted, last: u64) -> Vec<String> {
         let due = due(self.topology, wanted.seed, wanted.round, last).into_iter();
         let mut left_out: Vec<_> = due
-            .filter(|trouble| self.tally.of("trouble", &trouble.name()) == 0)
-            .map(|trouble| format!("{} was never tried", trouble.name()))
+            .filter(|trouble| self.tally.of(TROUBLE, &trouble.name()) == 0)
+            .map(|trouble| format!("{} never came to pass", trouble.name()))
             .collect();
         if last - wanted.round >= 10 && self.tally.times(super::liveness::GONE) == 0 {
             left_out.push("no hold was ever seen to end in time".to_owned());

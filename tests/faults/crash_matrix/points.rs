@@ -141,7 +141,7 @@ pub fn plans(step: Step) -> &'static [Plan] {
 }
 
 /// Whether a step is beside the way from a seat to its money: what organisers do, the waiting list, and payments that go
-/// wrong in ways of their own. On a replicated Redis these are usually stopped at on one side each.
+/// wrong in ways of their own.
 pub fn is_beside(step: Step) -> bool {
     let at = |one: Step| Step::ALL.iter().position(|other| *other == one);
     at(step) >= at(Step::RecordTold) && step != Step::Migrate

@@ -96,7 +96,7 @@ impl Stage {
                 .with("RECONCILE_SECONDS", 3)
                 .with("DATABASE_CONNECTIONS", 6)
                 // No wire is cut here, and each that is in our hands costs us every byte that passes.
-                .with("DATABASE_URL", database.direct_url(name));
+                .with("DATABASE_URL", database.direct_nodes_url(name));
             change(match stand.topology {
                 Topology::Single => {
                     settings.with("REDIS_URL", format!("{}/{number}", memory.instances[0].address()))

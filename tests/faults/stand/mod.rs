@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use self::house::{House, STRIPE_KEY, eventually};
 pub use self::node::{Node, NodeSettings};
 pub use self::person::{Answer, Person};
-pub use self::postgres::Database;
+pub use self::postgres::{Database, nodes_url};
 pub use self::proxy::{Proxy, Weather};
 pub use self::redis::Memory;
 

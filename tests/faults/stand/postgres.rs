@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use holdfast::local::SERVICE_ROLE;
 use holdfast::local::programs::{self, PostgresPrograms};
-use holdfast::stores::postgres;
+use holdfast::stores::{postgres, service_role};
 use rustix::process::Signal;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -38,6 +39,11 @@ pub struct Database {
     programs: PostgresPrograms,
     folder: Folder,
     migrated: OnceCell<()>,
+}
+
+/// What a node that comes this way is told: it may do what a node may do in production, and no more.
+pub fn nodes_url(way: impl std::fmt::Display, name: &str) -> String {
+    format!("postgres://{SERVICE_ROLE}@{way}/{name}")
 }
 
 /// A database with the schema and nothing in it, to make others of.
@@ -196,10 +202,15 @@ impl Database {
 
     /// Where nodes find a database of this name.
     pub fn url(&self, name: &str) -> String {
-        format!("postgres://postgres@{}/{name}", self.wire.addr)
+        nodes_url(self.wire.addr, name)
     }
 
-    /// The same without the wire, for whoever looks on.
+    /// The same without the wire.
+    pub fn direct_nodes_url(&self, name: &str) -> String {
+        nodes_url(self.primary_address(), name)
+    }
+
+    /// The same without the wire, for its owner and whoever looks on.
     pub fn direct_url(&self, name: &str) -> String {
         self.servers[self.primary].url(name)
     }
@@ -240,6 +251,9 @@ impl Database {
                 self.create(EMPTY_HOUSE, None).await;
                 let pg = self.look_on(EMPTY_HOUSE, 1);
                 postgres::MIGRATIONS.run(&pg).await.expect("the migrations run");
+                let create = format!("create role {SERVICE_ROLE} login");
+                sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pg).await.expect("a role");
+                service_role::grant(&pg, SERVICE_ROLE).await.expect("what a node needs");
                 pg.close().await;
             })
             .await;
@@ -269,13 +283,29 @@ impl Database {
         self.servers[self.primary].process.signal(Signal::CONT);
     }
 
+    /// From now on the primary acknowledges what the standby does not have, as those do that wait for none.
+    pub async fn standby_misses_the_rest(&self) {
+        self.wait_for_standby(false).await;
+        self.standby().process.signal(Signal::STOP);
+        // What is in its socket already would still reach it.
+        sqlx::query("select pg_terminate_backend(pid) from pg_stat_replication")
+            .execute(&mut self.primary().await)
+            .await
+            .expect("the primary answers");
+    }
+
+    fn standby(&self) -> &Server {
+        assert!(self.has_standby(), "there is a standby");
+        &self.servers[self.servers.len() - 1]
+    }
+
     /// The primary dies for good, the standby takes over, and the address leads to it. Nothing that was
-    /// acknowledged is lost. Another standby is not there until [`Database::add_standby`].
+    /// acknowledged is lost, unless it missed the rest. Another standby is not there until [`Database::add_standby`].
     pub async fn fail_over(&mut self) {
         let old = self.primary;
         self.servers[old].kill();
+        self.standby().process.signal(Signal::CONT);
         self.primary = self.servers.len() - 1;
-        assert_ne!(self.primary, old, "there is a standby");
         let url = self.servers[self.primary].url("postgres");
         let mut db = PgConnection::connect(&url).await.expect("the standby answers");
         sqlx::query("select pg_promote()").execute(&mut db).await.expect("it is promoted");

@@ -108,6 +108,11 @@ impl Instance {
         command.query_async(&mut connection).await.ok()
     }
 
+    /// Whether it does what it is told.
+    pub async fn obeys(&self, words: &[&str]) -> bool {
+        self.ask::<String>(words).await.is_some()
+    }
+
     pub(super) async fn info(&self, section: &str, field: &str) -> Option<String> {
         let page: String = self.ask(&["INFO", section]).await?;
         page.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(|v| v.trim().to_owned()))

@@ -12,17 +12,19 @@ const FLAGS: &str = "isTaken:*";
 const EVERYTHING: &str = "*";
 
 impl Memory {
-    /// Deletes one key in so many, and the markers or not.
-    pub async fn delete_some(&mut self, one_in: usize, marker: bool) {
+    /// Deletes one key in so many, and the markers or not; says whether there was any.
+    pub async fn delete_some(&mut self, one_in: usize, marker: bool) -> bool {
+        let mut deleted = false;
         for at in self.masters().await {
             let instance = &self.instances[at];
             for (nth, (database, key)) in keys(instance, EVERYTHING).await.into_iter().enumerate() {
                 let is_marker = key.starts_with("meta:");
                 if (is_marker && marker) || (!is_marker && nth % one_in == 0) {
-                    in_database(instance, database, &["DEL", &key]).await;
+                    deleted |= in_database(instance, database, &["DEL", &key]).await.is_some();
                 }
             }
         }
+        deleted
     }
 
     /// Whether this key is on this instance.
@@ -40,32 +42,31 @@ impl Memory {
         }
     }
 
-    /// Says this to every flag that has a time.
-    pub async fn each_flag(&mut self, words: &[&str]) {
+    /// Says this to every flag that has a time; says whether there was any.
+    pub async fn each_flag(&mut self, words: &[&str]) -> bool {
+        let mut said = false;
         for at in self.masters().await {
             let instance = &self.instances[at];
             for (database, key) in keys(instance, FLAGS).await {
                 let left = in_database(instance, database, &["PTTL", &key]).await;
                 if matches!(left, Some(Value::Int(1..))) {
                     let all = [&[words[0], key.as_str()], &words[1..]].concat();
-                    in_database(instance, database, &all).await;
+                    said |= in_database(instance, database, &all).await.is_some();
                 }
             }
         }
+        said
     }
 
-    /// A replica of this master takes over by an operator's word.
-    pub async fn promote(&mut self, master: usize) {
+    /// A replica of this master takes over by an operator's word, if it is taken.
+    pub async fn promote(&mut self, master: usize) -> bool {
         match self.topology {
-            Topology::Single => {}
-            Topology::Sentinel => {
-                self.sentinels[0].ask::<String>(&["SENTINEL", "FAILOVER", "main"]).await;
-            }
-            Topology::Cluster => {
-                if let Some(replica) = self.replica_of(master).await {
-                    self.instances[replica].ask::<String>(&["CLUSTER", "FAILOVER", "FORCE"]).await;
-                }
-            }
+            Topology::Single => false,
+            Topology::Sentinel => self.sentinels[0].obeys(&["SENTINEL", "FAILOVER", "main"]).await,
+            Topology::Cluster => match self.replica_of(master).await {
+                Some(replica) => self.instances[replica].obeys(&["CLUSTER", "FAILOVER", "FORCE"]).await,
+                None => false,
+            },
         }
     }
 
@@ -94,14 +95,14 @@ impl Memory {
         None
     }
 
-    /// The slot of a key moves from its master to another, key by key, while it is used.
-    pub async fn move_slot(&mut self, key: &str, choose: &mut dyn FnMut() -> usize) {
+    /// The slot of a key moves from its master to another, key by key, while it is used; says whether it has arrived.
+    pub async fn move_slot(&mut self, key: &str, choose: &mut dyn FnMut() -> usize) -> bool {
         let masters = self.masters().await;
         if self.topology != Topology::Cluster || masters.len() < 2 {
-            return;
+            return false;
         }
         let Some(slot) = self.instances[masters[0]].ask::<i64>(&["CLUSTER", "KEYSLOT", key]).await else {
-            return;
+            return false;
         };
         let slot = slot.to_string();
         let mut from = None;
@@ -110,11 +111,11 @@ impl Memory {
                 from = Some(at);
             }
         }
-        let Some(from) = from else { return };
+        let Some(from) = from else { return false };
         let others: Vec<_> = masters.into_iter().filter(|&at| at != from).collect();
         let to = others[choose() % others.len()];
         let ids = (self.instances[from].id().await, self.instances[to].id().await);
-        let (Some(from_id), Some(to_id)) = ids else { return };
+        let (Some(from_id), Some(to_id)) = ids else { return false };
         self.instances[to].ask::<String>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).await;
         self.instances[from].ask::<String>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).await;
         let port = self.instances[to].port().to_string();
@@ -127,9 +128,11 @@ impl Memory {
                 self.instances[from].ask::<String>(&["MIGRATE", "127.0.0.1", &port, &key, "0", "1000"]).await;
             }
         }
+        let mut arrived = true;
         for at in [to, from] {
-            self.instances[at].ask::<String>(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
+            arrived &= self.instances[at].obeys(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
         }
+        arrived
     }
 }
 
