@@ -15,8 +15,6 @@ use tokio::task::JoinSet;
 
 use super::progress::Progress;
 
-/// Two hours in microseconds: as long as an on-sale may be watched.
-const LONGEST: u64 = 7_200_000_000;
 /// A timer wakes whoever waits for their moment this much later at most, on a machine that has time for them. That is forgiven;
 /// whatever is more is the crowd that has no core, which may well be the house's doing, and counts.
 const FORGIVEN: Duration = Duration::from_millis(2);
@@ -89,19 +87,29 @@ impl Default for Tally {
     }
 }
 
-/// Three digits, up to the longest.
+/// Three digits. It grows with what is noted: room for hours, for each of those who ask, took the crowd longer to clear than the
+/// house took for their first requests.
 pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST, 3).unwrap_or_else(|_| unreachable!("these bounds are in order"))
+    Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are few enough"))
+}
+
+/// The same for one second of many.
+fn histogram_of_a_second() -> Histogram<u64> {
+    Histogram::new(2).unwrap_or_else(|_| unreachable!("two digits are few enough"))
 }
 
 fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(LONGEST)
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn note(histogram: &mut Histogram<u64>, span: Duration) {
+    histogram.record(micros(span)).unwrap_or_else(|_| unreachable!("it grows"));
 }
 
 impl Tally {
     /// A part of what is measured as a whole.
     pub fn part(&mut self, name: &'static str, took: Duration) {
-        self.parts.entry(name).or_insert_with(histogram).saturating_record(micros(took));
+        note(self.parts.entry(name).or_insert_with(histogram), took);
     }
 
     pub fn count(&mut self, outcome: impl Into<String>) {
@@ -111,12 +119,12 @@ impl Tally {
     /// One answer, so long after the beginning.
     pub fn note(&mut self, outcome: String, at: Duration, took: Duration) {
         self.count(outcome);
-        self.all.saturating_record(micros(took));
+        note(&mut self.all, took);
         let second = usize::try_from(at.as_secs()).unwrap_or(0);
         if self.seconds.len() <= second {
-            self.seconds.resize_with(second + 1, histogram);
+            self.seconds.resize_with(second + 1, histogram_of_a_second);
         }
-        self.seconds[second].saturating_record(micros(took));
+        note(&mut self.seconds[second], took);
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -130,14 +138,14 @@ impl Tally {
         }
         for (second, spans) in other.seconds.iter().enumerate() {
             if self.seconds.len() <= second {
-                self.seconds.resize_with(second + 1, histogram);
+                self.seconds.resize_with(second + 1, histogram_of_a_second);
             }
             add(&mut self.seconds[second], spans);
         }
     }
 }
 
-/// All of them have the same bounds.
+/// All of them grow.
 fn add(to: &mut Histogram<u64>, from: &Histogram<u64>) {
     let _ = to.add(from);
 }
@@ -242,7 +250,7 @@ async fn asks<C: Caller>(mut caller: C, schedule: Arc<Schedule>) -> Tally {
 /// From when the time of a request counts whose moment was waited for.
 fn begun(due: Instant, now: Instant, tally: &mut Tally) -> Instant {
     let lag = now.saturating_duration_since(due);
-    tally.lag.saturating_record(micros(lag));
+    note(&mut tally.lag, lag);
     if lag <= FORGIVEN { now } else { due }
 }
 

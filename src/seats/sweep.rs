@@ -109,7 +109,7 @@ impl Engine {
     }
 }
 
-/// Not the same for all: of hundreds of events that rest together each is soon looked at in a moment of its own.
+/// Not the same for all.
 fn longest_rest(event: EventId) -> Duration {
-    LONGEST_REST.saturating_sub(Duration::from_millis(u64::from(event.0.as_bytes()[15])))
+    LONGEST_REST.saturating_sub(event.part_of(LONGEST_REST / 4))
 }

@@ -333,8 +333,11 @@ impl Watched {
     /// what the new one never had; then changes go past us, and no error ever says so.
     async fn compare(&self, engine: &Engine) -> Stop {
         let mut behind = None;
+        // Each event in a moment of its own: hundreds of maps that are opened together would always be compared together.
+        let mut rest = self.event.part_of(COMPARE_EVERY);
         loop {
-            tokio::time::sleep(COMPARE_EVERY).await;
+            tokio::time::sleep(rest).await;
+            rest = COMPARE_EVERY;
             let Some(had) = self.last() else { return Stop::Restart };
             let there = match engine.snapshot(self.event).await {
                 Ok(there) => there,

@@ -39,7 +39,7 @@ enum Why {
 }
 
 /// File, call, how often there, why.
-const NAMELESS: [(&str, &str, usize, Why); 40] = {
+const NAMELESS: [(&str, &str, usize, Why); 47] = {
     use Why::{Harmless, Is};
     [
         (
@@ -51,12 +51,20 @@ const NAMELESS: [(&str, &str, usize, Why); 40] = {
         ("hooks/collect.rs", "seats.keep_diary", 1, Harmless("the next pass asks for it again")),
         ("hooks/deliver.rs", "commit", 1, Is(Step::RecordTold)),
         ("hooks/deliver.rs", "execute", 1, Is(Step::RecordTold)),
+        ("hooks/deliver.rs", "fetch", 3, Is(Step::RecordTold)), // and who is silenced, and a lease, which ends by itself
         ("orders/attend.rs", "execute", 1, Harmless("only says when to look next")),
+        ("orders/attend.rs", "fetch", 2, Harmless("only says when to look next")),
         (
             "orders/captures.rs",
             "execute",
             3,
             Harmless("where a walk stands: what was walked is walked again"),
+        ),
+        (
+            "orders/captures.rs",
+            "fetch",
+            1,
+            Harmless("whose turn it is to walk: the next period it is anybody's"),
         ),
         (
             "orders/checkout.rs",
@@ -71,10 +79,13 @@ const NAMELESS: [(&str, &str, usize, Why); 40] = {
         ("orders/comps.rs", "seats.release", 1, Harmless("a hold that nobody has use for ends by itself")),
         ("orders/door.rs", "commit", 1, Harmless("Postgres alone: nobody else is told")),
         ("orders/effects.rs", "execute", 4, Is(Step::CloseOutbox)), // and three that say when to try next
+        ("orders/effects.rs", "fetch", 1, Harmless("a lease, which ends by itself")),
         ("orders/effects.rs", "seats.free", 2, Is(Step::Show)),
         ("orders/effects.rs", "seats.release", 1, Is(Step::Show)),
         ("orders/effects.rs", "seats.sell", 1, Is(Step::Show)),
         ("orders/inbox.rs", "execute", 4, Is(Step::Inbox)), // and `CloseInbox`, and two that say when to try next
+        ("orders/inbox.rs", "fetch", 1, Harmless("a lease, which ends by itself")),
+        ("orders/money_back.rs", "fetch", 1, Is(Step::AdoptRefund)),
         ("orders/money_back.rs", "payments.refund", 1, Is(Step::SendRefund)),
         ("orders/moving.rs", "seats.keep_place", 1, Is(Step::KeepSeat)),
         (
@@ -98,6 +109,7 @@ const NAMELESS: [(&str, &str, usize, Why); 40] = {
         ("orders/settle.rs", "commit", 1, Harmless("a savepoint of `Decide`")),
         ("orders/settle.rs", "seats.claim", 1, Is(Step::TakeAgain)),
         ("orders/witness.rs", "execute", 4, Harmless("a number that every node raises again")),
+        ("orders/witness.rs", "fetch", 1, Harmless("a number that every node raises again")),
         ("orders/witness.rs", "seats.raise_witness", 1, Harmless("every node tells it again")),
         ("waitlist/agree.rs", "execute", 1, Harmless("the comparison itself, which is repeated")),
         ("waitlist/agree.rs", "seats.begin_waiting", 1, Harmless("the comparison itself, which is repeated")),
@@ -166,7 +178,20 @@ fn writes(code: &str) -> Vec<(usize, String)> {
     for (written, call) in [(".commit()", "commit"), (".execute(&self.pg)", "execute")] {
         found.extend(code.match_indices(written).map(|(at, _)| (at, call.to_owned())));
     }
+    let fetches = code.match_indices("(&self.pg)").map(|(at, _)| at);
+    found.extend(fetches.filter(|&at| writes_and_reads(&code[..at])).map(|at| (at, "fetch".to_owned())));
     found
+}
+
+/// Whether a text ends with a fetch whose statement changes something.
+fn writes_and_reads(code: &str) -> bool {
+    let Some((before, _)) = code.rsplit_once(".fetch_").filter(|(_, kind)| kind.len() < "optional".len() + 1)
+    else {
+        return false;
+    };
+    let statement = before.rsplit("sqlx::query").next().unwrap_or_default();
+    let statement = statement.replace("forupdate", "").replace("updated_at", "");
+    ["update", "insertinto", "deletefrom"].iter().any(|word| statement.contains(word))
 }
 
 #[test]
