@@ -36,8 +36,8 @@ async fn bench(arguments: Vec<String>) -> Output {
     tokio::task::spawn_blocking(move || command.output().expect("it runs")).await.expect("it ends")
 }
 
-/// What was measured of this house, and the page about it.
-async fn measured(holdfast: &Holdfast, words: &str) -> (Value, String) {
+/// What was measured of this house, as JSON; the terminal and a page say it, too.
+async fn measured(holdfast: &Holdfast, words: &str) -> Value {
     let folder = std::env::temp_dir().join(format!("holdfast-measured-{}", uuid::Uuid::now_v7()));
     std::fs::create_dir(&folder).expect("a folder");
     let (json, html) = (folder.join("figures.json"), folder.join("figures.html"));
@@ -58,7 +58,9 @@ async fn measured(holdfast: &Holdfast, words: &str) -> (Value, String) {
     let figures = std::fs::read(&json).expect("figures");
     let page = std::fs::read_to_string(&html).expect("a page");
     std::fs::remove_dir_all(folder).expect("removed");
-    (serde_json::from_slice(&figures).expect("JSON"), page)
+    assert!(page.contains("<svg") && page.contains("</html>"), "{words}: it has plots");
+    assert!(!page.contains("src=") && !page.contains("href="), "{words}: it needs nothing else");
+    serde_json::from_slice(&figures).expect("JSON")
 }
 
 fn count(figures: &Value, outcome: &str) -> u64 {
@@ -68,21 +70,26 @@ fn count(figures: &Value, outcome: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_due_was_asked_and_every_answer_is_counted() {
     let holdfast = Box::pin(house()).await;
-    let (hold, page) = measured(&holdfast, "hold --rate 20 --seconds 2 --connections 8").await;
+    let hold = measured(&holdfast, "hold --rate 20 --seconds 2 --connections 8").await;
     assert_eq!((count(&hold, "201"), &hold["answered"]), (40, &Value::from(40)), "{hold}");
     assert_eq!(hold["latency"]["count"], 40);
-    assert!(page.contains("<svg") && page.contains("</html>"), "it has plots");
-    assert!(!page.contains("src=") && !page.contains("href="), "it needs nothing else");
 
-    let (hot, _) = measured(&holdfast, "hold --hot 3 --rate 20 --seconds 2 --connections 8").await;
+    let hot = measured(&holdfast, "hold --hot 3 --rate 20 --seconds 2 --connections 8").await;
     assert_eq!(
         (count(&hot, "201"), count(&hot, "409 seats_unavailable")),
         (3, 37),
         "one winner a seat: {hot}"
     );
-    let (best, _) = measured(&holdfast, "best --rate 10 --seconds 1 --connections 4").await;
+    let keyed = measured(&holdfast, "hold --keys --rate 10 --seconds 1 --connections 4").await;
+    assert_eq!(
+        (count(&keyed, "201"), &keyed["notes"]["each with an Idempotency-Key"]),
+        (10, &Value::from(true))
+    );
+    let order = measured(&holdfast, "order --rate 5 --seconds 1 --connections 4").await;
+    assert_eq!(count(&order, "201"), 5, "{order}");
+    let best = measured(&holdfast, "best --rate 10 --seconds 1 --connections 4").await;
     assert_eq!(count(&best, "201"), 10, "{best}");
-    let (map, _) = measured(&holdfast, "map --seats 500 --rate 20 --seconds 1 --connections 4").await;
+    let map = measured(&holdfast, "map --seats 500 --rate 20 --seconds 1 --connections 4").await;
     assert_eq!((count(&map, "200"), count(&map, "304")), (15, 5), "{map}");
     holdfast.every_invariant_holds().await;
 }
@@ -90,11 +97,11 @@ async fn what_was_due_was_asked_and_every_answer_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visit_is_measured_to_the_screen_and_a_crowd_to_its_last_seat() {
     let holdfast = Box::pin(house()).await;
-    let (journey, _) = measured(&holdfast, "journey --rate 4 --seconds 2 --connections 8").await;
+    let journey = measured(&holdfast, "journey --rate 4 --seconds 2 --connections 8").await;
     assert_eq!(count(&journey, "confirmed"), 8, "{journey}");
     assert_eq!(journey["parts"]["6 on another screen, since it was paid"]["count"], 8, "{journey}");
 
-    let (watch, _) = measured(&holdfast, "watch --viewers 40 --rate 10 --seconds 2 --connections 4").await;
+    let watch = measured(&holdfast, "watch --viewers 40 --rate 10 --seconds 2 --connections 4").await;
     assert_eq!(count(&watch, "201"), 20, "{watch}");
     assert_eq!(
         watch["parts"]["from asking for a seat to a screen"]["count"], 40,
@@ -104,7 +111,17 @@ async fn a_visit_is_measured_to_the_screen_and_a_crowd_to_its_last_seat() {
     let told = |what: &str| watch["notes"][format!("changes that those who read were {what}")].clone();
     assert_eq!((told("to be told of"), told("told of")), (Value::from(40), Value::from(40)), "{watch}");
 
-    let (rush, _) = measured(&holdfast, "rush --customers 12 --seats 16 --seconds 60").await;
+    let slow = measured(&holdfast, "watch --viewers 20 --slow 3 --rate 10 --seconds 2 --connections 4").await;
+    let all_of_them = &slow["notes"]["viewers that stopped reading, and were told everything afterwards"];
+    assert_eq!(
+        (&slow["notes"]["viewers that stopped reading"], all_of_them),
+        (&Value::from(3), &Value::from(3)),
+        "{slow}"
+    );
+    let landing = measured(&holdfast, "landing --orders 6 --connections 3").await;
+    assert_eq!(count(&landing, "booked, and seen"), 6, "{landing}");
+
+    let rush = measured(&holdfast, "rush --customers 12 --seats 16 --seconds 60").await;
     assert_eq!(
         (count(&rush, "confirmed"), &rush["notes"]["how the seats stand at the end"]["sold"]),
         (8, &Value::from(16)),
